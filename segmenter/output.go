@@ -1,0 +1,60 @@
+package segmenter
+
+import (
+	"context"
+	"time"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+)
+
+// Sink takes what the segmenter made, before any timeline refers to it. It must not keep ctx and must not write to Body.
+type Sink interface {
+	Put(ctx context.Context, m Media) error
+}
+
+// What a Media is.
+type What uint8
+
+// An init is named by Digest, a segment by N, a part by N and Part.
+const (
+	InitSegment What = iota + 1
+	MediaSegment
+	MediaPart
+)
+
+// Media is one immutable thing to store.
+type Media struct {
+	Track  *media.Track
+	What   What
+	Digest string // of an init
+	N      uint64 // slot of a part or segment
+	Part   int    // of a part, from 0
+	// Body is the content in pieces. A segment's pieces are the very slices of its parts, in order: a store need not copy.
+	Body [][]byte
+}
+
+// Plan is what is fixed before the first playlist is served and never changes in the life of a channel.
+type Plan struct {
+	Grid timeline.Grid
+	// TargetDuration bounds the rounded duration of every segment of every rendition, in seconds.
+	TargetDuration int
+	// PartTarget is the longest part of any rendition, rounded up to the millisecond.
+	PartTarget time.Duration
+	// Window is the number of full segments that a live playlist lists.
+	Window int
+	// Independent says that every segment is known to start with a stream access point (groups no longer than D).
+	Independent bool
+}
+
+// Rendition is one track and its timeline.
+type Rendition struct {
+	Track    *media.Track
+	Timeline *timeline.Timeline
+}
+
+// Output is everything a channel publishes. It is immutable: a change of the track set makes a new one.
+type Output struct {
+	Plan       Plan
+	Renditions []Rendition // in catalog order
+}
