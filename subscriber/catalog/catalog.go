@@ -15,3 +15,15 @@ type Skipped struct {
 	Name   string
 	Reason string
 }
+
+// TrackName is the name of every catalog track (draft-ietf-moq-msf, "Catalog").
+const TrackName = "catalog"
+
+// Bounds of what a publisher can make us hold.
+const (
+	maxObject   = 1 << 20   // bytes of one catalog object
+	maxInflated = 8 << 20   // bytes of one inflated catalog object
+	maxTracks   = 1024      // tracks of a broadcast
+	maxInits    = 1024      // entries of initDataList
+	maxInit     = 256 << 10 // bytes of one decoded init segment
+)
