@@ -1,0 +1,20 @@
+package segmenter
+
+import (
+	"fmt"
+
+	"github.com/moqpack/moqpack/internal/media"
+)
+
+// BadInput says which object of which track was dropped, or which track is refused, and why. The channel goes on.
+type BadInput struct {
+	Track    string
+	Location media.Location // zero for an error in the catalog
+	Err      error
+}
+
+func (e *BadInput) Error() string {
+	return fmt.Sprintf("segmenter: track %q group %d object %d: %v", e.Track, e.Location.Group, e.Location.Object, e.Err)
+}
+
+func (e *BadInput) Unwrap() error { return e.Err }
