@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 )
 
@@ -10,17 +11,26 @@ import (
 var (
 	ErrNotFound = errors.New("not found")
 	ErrConflict = errors.New("other content exists under this key")
+	ErrFull     = errors.New("store is full")
 )
 
-// Blob is immutable content in pieces.
-type Blob struct {
-	Pieces      [][]byte
-	ContentType string
+// FullError says by how much a Put exceeded a store that is bounded. It is an ErrFull.
+type FullError struct {
+	Key               string
+	Size, Used, Limit int64 // bytes
 }
+
+func (e *FullError) Error() string {
+	return fmt.Sprintf("%s: %d bytes do not fit, %d of %d are used: delete something or raise the limit", e.Key, e.Size, e.Used, e.Limit)
+}
+
+// Unwrap makes the error an ErrFull.
+func (e *FullError) Unwrap() error { return ErrFull }
 
 // Store keeps immutable blobs. All methods may be called concurrently.
 type Store interface {
 	// Put stores b under key. Putting the same content again succeeds; other content is ErrConflict and changes nothing.
+	// A store that is bounded refuses with ErrFull: it never forgets on its own what it has accepted.
 	Put(ctx context.Context, key string, b Blob) error
 	// Get returns the blob under key or ErrNotFound.
 	Get(ctx context.Context, key string) (Blob, error)

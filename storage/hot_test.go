@@ -1,0 +1,171 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/storage"
+	"github.com/moqpack/moqpack/storage/storagetest"
+)
+
+const window = 3
+
+var video = media.Track{Name: "v", Kind: media.Video} // never written
+
+// putSlot puts two parts of size bytes each and the segment that they make.
+func putSlot(h *storage.Hot, n uint64, size int) error {
+	parts := [][]byte{make([]byte, size), make([]byte, size)}
+	for p := range parts {
+		m := segmenter.Media{Track: &video, What: segmenter.MediaPart, N: n, Part: p, Body: parts[p : p+1]}
+		if err := h.Put(context.Background(), m); err != nil {
+			return err
+		}
+	}
+	return h.Put(context.Background(), segmenter.Media{Track: &video, What: segmenter.MediaSegment, N: n, Body: parts})
+}
+
+func putInit(t *testing.T, h *storage.Hot, digest string) {
+	t.Helper()
+	m := segmenter.Media{Track: &video, What: segmenter.InitSegment, Digest: digest, Body: [][]byte{[]byte(digest)}}
+	if err := h.Put(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func list(s storage.Store) []string {
+	var keys []string
+	for key := range s.List(context.Background(), "") {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+func TestHotNamesWhatItPuts(t *testing.T) {
+	m := storage.NewMemory(0)
+	h := storage.NewHot(m, "demo", window)
+	putInit(t, h, "0123abcd")
+	if err := putSlot(h, 900, 10); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"demo/v/900.0.m4s", "demo/v/900.1.m4s", "demo/v/900.m4s", "demo/v/init-0123abcd.mp4"}
+	if got := list(m); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	b, err := m.Get(t.Context(), "demo/v/900.m4s")
+	if err != nil || b.ContentType != "video/mp4" || b.Digest != storage.Digest(b.Pieces) {
+		t.Errorf("the segment is %q, %q, %v", b.ContentType, b.Digest, err)
+	}
+	if m.Used() != 28 {
+		t.Errorf("%d bytes are used, want those of two parts and an init, 28", m.Used())
+	}
+}
+
+// Segment n leaves the playlist when n+window is complete and stays for window+1 segments more.
+func TestHotKeepsTwoWindows(t *testing.T) {
+	m := storage.NewMemory(0)
+	h := storage.NewHot(m, "demo", window)
+	putInit(t, h, "00000000")
+	for n := range uint64(2*window + 2) {
+		if err := putSlot(h, n, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(list(m)); got != 3*(2*window+2)+1 {
+		t.Errorf("%d keys after 2*window+2 segments, want all of them", got)
+	}
+	if err := putSlot(h, 2*window+2, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(m); slices.ContainsFunc(got, func(k string) bool { return k == "demo/v/0.m4s" || k == "demo/v/0.1.m4s" }) {
+		t.Errorf("the oldest segment is still there: %q", got)
+	}
+	if _, err := m.Get(t.Context(), "demo/v/1.0.m4s"); err != nil {
+		t.Errorf("the part of the second oldest segment: %v", err)
+	}
+}
+
+func TestHotKeepsAnInitWhileASegmentNeedsIt(t *testing.T) {
+	m := storage.NewMemory(0)
+	h := storage.NewHot(m, "demo", window)
+	putInit(t, h, "00000000")
+	if err := putSlot(h, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	putInit(t, h, "11111111")
+	for n := uint64(1); n < 20; n++ {
+		_, err := m.Get(t.Context(), "demo/v/init-00000000.mp4")
+		_, serr := m.Get(t.Context(), "demo/v/0.m4s")
+		if (err == nil) != (serr == nil) {
+			t.Fatalf("at segment %d: init %v, its segment %v", n, err, serr)
+		}
+		if err := putSlot(h, n, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := list(m); slices.Contains(got, "demo/v/init-00000000.mp4") || !slices.Contains(got, "demo/v/init-11111111.mp4") {
+		t.Errorf("after the old segments are gone: %q", got)
+	}
+}
+
+func TestHotGivesUpTheLingeringNotTheWindow(t *testing.T) {
+	m := storage.NewMemory(2 * 10 * (window + 2))
+	h := storage.NewHot(m, "demo", window)
+	for n := range uint64(50) {
+		if err := putSlot(h, n, 10); err != nil {
+			t.Fatal(err)
+		}
+		for i := n - min(n, window); i <= n; i++ {
+			if _, err := m.Get(t.Context(), fmt.Sprintf("demo/v/%d.m4s", i)); err != nil {
+				t.Fatalf("at segment %d: %v", n, err)
+			}
+		}
+	}
+}
+
+func TestHotFailsWhenTheWindowDoesNotFit(t *testing.T) {
+	h := storage.NewHot(storage.NewMemory(50), "demo", window)
+	var err error
+	for n := uint64(0); n < 10 && err == nil; n++ {
+		err = putSlot(h, n, 10)
+	}
+	if !errors.Is(err, storage.ErrFull) {
+		t.Errorf("got %v, want ErrFull", err)
+	}
+}
+
+func TestHotDeletesWhatWasPutWithoutAcknowledgement(t *testing.T) {
+	m := storage.NewMemory(0)
+	lost := errors.New("lost")
+	f := &storagetest.Faulty{Store: m, Plan: storagetest.Once(storagetest.Put, storagetest.Fault{After: lost})}
+	h := storage.NewHot(f, "demo", window)
+	if err := putSlot(h, 0, 1); !errors.Is(err, lost) {
+		t.Fatalf("got %v, want the fault", err)
+	}
+	for n := uint64(1); n < 20; n++ {
+		if err := putSlot(h, n, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := m.Get(t.Context(), "demo/v/0.0.m4s"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("the part whose put was not acknowledged is still there: %v", err)
+	}
+}
+
+func TestHotTriesAFailedDeleteAgain(t *testing.T) {
+	m := storage.NewMemory(0)
+	f := &storagetest.Faulty{Store: m, Plan: storagetest.Once(storagetest.Delete, storagetest.Fault{Before: errors.New("down")})}
+	h := storage.NewHot(f, "demo", window)
+	for n := range uint64(20) {
+		if err := putSlot(h, n, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(list(m)); got != 3*(2*window+2) {
+		t.Errorf("%d keys are left, want %d", got, 3*(2*window+2))
+	}
+}
