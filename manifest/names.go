@@ -208,3 +208,7 @@ func MediaType(k media.Kind) string {
 	}
 	return "application/mp4"
 }
+
+// SegmentTemplate is the DASH template (ISO/IEC 23009-1 5.3.9.4.4) of the URIs of a track's segments in an MPD, when its
+// Representation@id is the escaped track name.
+const SegmentTemplate = "$RepresentationID$/$Number$.m4s"

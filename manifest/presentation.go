@@ -1,9 +1,19 @@
 package manifest
 
 import (
+	"errors"
+
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/segmenter"
 	"github.com/moqpack/moqpack/segmenter/timeline"
+)
+
+// Errors of the writers. Both are a 404 that may be asked again.
+var (
+	// ErrNotYet says that there is nothing to write yet: the broadcast, or the track, has published nothing.
+	ErrNotYet = errors.New("manifest: nothing published yet")
+	// ErrNoTrack says that the channel has no such track.
+	ErrNoTrack = errors.New("manifest: no such track")
 )
 
 // Presentation is one channel at one instant: the fixed plan and a snapshot of every rendition.
@@ -48,4 +58,18 @@ func (p *Presentation) Ended() bool {
 		}
 	}
 	return len(p.Renditions) > 0
+}
+
+// Listed is what documents list of r: its last full or missing segments, as many as the plan's window holds.
+func (p *Presentation) Listed(r *Rendition) []timeline.Segment {
+	return r.Segments[max(0, len(r.Segments)-p.Plan.Window):]
+}
+
+// End is the tick of media time at which documents say that segment s of epoch e ends. A gap that lost its tail ends with its
+// slot: what was there of it is no measure.
+func (p *Presentation) End(e *timeline.Epoch, s *timeline.Segment) int64 {
+	if s.State == timeline.Gap && len(s.Parts) > 0 {
+		return max(s.End(), p.Plan.Grid.Start(s.N+1, e.Init.Timescale)-e.Origin)
+	}
+	return s.End()
 }

@@ -1,0 +1,13 @@
+// Package dash writes the two MPDs of a channel with the types of Eyevinn/dash-mpd (ISO/IEC 23009-1).
+//
+// Live is LL-DASH: SegmentTemplate with $Number$ on the regular grid, almost static text. Legacy is for plain clients:
+// SegmentTimeline, only whole segments. Both use one clock, Unix time: availabilityStartTime is 1970, and in every period
+//
+//	unix(t) = Period@start + (t - presentationTimeOffset) / timescale
+//
+// A period is an epoch of the timeline. Its start never moves, and no number, time or URL of a segment ever changes, also
+// when the broadcast ends and the MPD becomes static.
+//
+// A missing slot cannot be left out: with $Number$ the n-th entry of a period is the n-th segment. It is listed with its
+// nominal duration, and asking for it is a 404.
+package dash

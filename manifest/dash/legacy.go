@@ -1,0 +1,137 @@
+package dash
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/Eyevinn/dash-mpd/mpd"
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/manifest"
+)
+
+const (
+	delay      = 3 // suggestedPresentationDelay, in target durations, like HOLD-BACK
+	stalledFor = 3 // slots after which a rendition no longer holds the others back
+)
+
+// Legacy writes the MPD for plain clients. A segment appears in it when it is whole in every rendition that is alive.
+func Legacy(p manifest.Presentation) (manifest.Document, error) {
+	if p.Ended() {
+		return recording(p)
+	}
+	m := dynamic(&p)
+	target := time.Duration(p.Plan.TargetDuration) * time.Second
+	m.MinBufferTime = duration(target)
+	m.SuggestedPresentationDelay = duration(delay * target)
+	end := timelines(&p, m, periods(&p), wholeBefore(&p))
+	if len(m.Periods) == 0 {
+		return manifest.Document{}, manifest.ErrNotYet
+	}
+	m.PublishTime = dateTime(end)
+	return document(&p, m)
+}
+
+// recording is what both MPDs are when the broadcast has ended. Nothing that was promised changes: the same segments keep
+// their numbers and times, so that whoever watches now sees the last of it.
+func recording(p manifest.Presentation) (manifest.Document, error) {
+	m := mpd.NewMPD(mpd.STATIC_TYPE)
+	m.Profiles = mpd.PROFILE_LIVE
+	m.AvailabilityStartTime = dateTime(0)
+	m.MinBufferTime = duration(time.Duration(p.Plan.TargetDuration) * time.Second)
+	m.MaxSegmentDuration = duration(longest(&p))
+	ps := periods(&p)
+	for i := range ps {
+		ps[i].trim(&p)
+	}
+	end := timelines(&p, m, ps, math.MaxUint64)
+	if len(m.Periods) == 0 {
+		return manifest.Document{}, manifest.ErrNotYet
+	}
+	m.PublishTime = dateTime(end)
+	m.MediaPresentationDuration = millis(end)
+	last := m.Periods[len(m.Periods)-1]
+	last.Duration = duration(time.Duration(end)*time.Millisecond - time.Duration(*last.Start))
+	return document(&p, m)
+}
+
+// timelines adds the periods ps of all listed segments before slot limit, and returns the latest end of any, in milliseconds of
+// Unix time.
+func timelines(p *manifest.Presentation, m *mpd.MPD, ps []period, limit uint64) (end int64) {
+	for _, pd := range ps {
+		e := pd.element()
+		for i, family := range pd.families() {
+			set := adaptationSet(i+1, family, p.Plan.Independent)
+			set.Representations = nil
+			for _, r := range family {
+				entries, first, until := segmentTimeline(p, &pd, r, limit)
+				if entries == nil {
+					continue
+				}
+				t := template(r)
+				t.Timescale, t.StartNumber, t.SegmentTimeline = &r.epoch.Init.Timescale, mpd.Ptr(uint32(first)), entries
+				if o := pd.offset(r, r.epoch.Init.Timescale); o > 0 {
+					t.PresentationTimeOffset = &o
+				}
+				rep := representation(r)
+				rep.SegmentTemplate = &t
+				set.Representations = append(set.Representations, rep)
+				end = max(end, manifest.UnixMilli(r.epoch, until).UnixMilli())
+			}
+			if len(set.Representations) > 0 {
+				e.AdaptationSets = append(e.AdaptationSets, set)
+			}
+		}
+		if len(e.AdaptationSets) > 0 {
+			m.Periods = append(m.Periods, e)
+		}
+	}
+	return end
+}
+
+// wholeBefore is the slot after the last one that is whole, or missing for ever, in every rendition.
+func wholeBefore(p *manifest.Presentation) uint64 {
+	var leader uint64
+	for i := range p.Renditions {
+		leader = max(leader, closedBefore(&p.Renditions[i]))
+	}
+	limit := leader
+	for i := range p.Renditions {
+		if n := closedBefore(&p.Renditions[i]); n+stalledFor >= leader && p.Renditions[i].Track.Kind != media.Text {
+			limit = min(limit, n)
+		}
+	}
+	return limit
+}
+
+// closedBefore is the slot after the rendition's last closed one; 0 while there is none.
+func closedBefore(r *manifest.Rendition) uint64 {
+	if len(r.Segments) == 0 {
+		return 0
+	}
+	return r.Segments[len(r.Segments)-1].N + 1
+}
+
+// nothing reports whether no rendition has published anything.
+func nothing(p *manifest.Presentation) bool {
+	for i := range p.Renditions {
+		if !p.Renditions[i].Empty() {
+			return false
+		}
+	}
+	return true
+}
+
+func document(p *manifest.Presentation, m *mpd.MPD) (manifest.Document, error) {
+	var b bytes.Buffer
+	if _, err := m.Write(&b, "  ", true); err != nil {
+		return manifest.Document{}, fmt.Errorf("dash: encode MPD: %w", err)
+	}
+	b.WriteByte('\n')
+	return manifest.Document{
+		Body:        b.Bytes(),
+		ContentType: manifest.TypeDASH,
+		MaxAge:      time.Duration(p.Plan.TargetDuration) * time.Second / 2,
+	}, nil
+}

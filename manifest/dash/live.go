@@ -1,0 +1,135 @@
+package dash
+
+import (
+	"math"
+	"time"
+
+	"github.com/Eyevinn/dash-mpd/mpd"
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/manifest"
+)
+
+const (
+	profileLowLatency = "http://www.dashif.org/guidelines/low-latency-live-v5"
+
+	schemeTime = "urn:mpeg:dash:utc:http-xsdate:2014"
+	timeURL    = "/time" // on our own origin
+
+	// How far a player may slow down and speed up to hold its latency.
+	slowest, fastest = 0.96, 1.04
+)
+
+// Live writes the LL-DASH MPD. Its text changes only when an epoch begins, a track comes or goes, or the broadcast ends.
+func Live(p manifest.Presentation) (manifest.Document, error) {
+	if p.Ended() {
+		return recording(p)
+	}
+	if nothing(&p) {
+		return manifest.Document{}, manifest.ErrNotYet
+	}
+	m := dynamic(&p)
+	m.Profiles = m.Profiles.AddProfile(profileLowLatency)
+	target := latency(&p)
+	m.MinBufferTime = duration(3 * p.Plan.PartTarget)
+	m.SuggestedPresentationDelay = duration(target)
+	m.ServiceDescription = []*mpd.ServiceDescriptionType{serviceDescription(&p, target)}
+	var newest int64
+	for _, pd := range periods(&p) {
+		e, err := livePeriod(&p, &pd)
+		if err != nil {
+			return manifest.Document{}, err
+		}
+		m.Periods = append(m.Periods, e)
+		for _, r := range pd.reps {
+			newest = max(newest, p.Plan.Grid.Start(r.epoch.First, 1000))
+		}
+	}
+	m.PublishTime = dateTime(newest)
+	return document(&p, m)
+}
+
+// dynamic is what both live MPDs have.
+func dynamic(p *manifest.Presentation) *mpd.MPD {
+	m := mpd.NewMPD(mpd.DYNAMIC_TYPE)
+	m.Profiles = mpd.PROFILE_LIVE
+	m.AvailabilityStartTime = dateTime(0)
+	m.MinimumUpdatePeriod = duration(time.Duration(p.Plan.TargetDuration) * time.Second)
+	m.TimeShiftBufferDepth = millis(p.Plan.Grid.Start(uint64(p.Plan.Window), 1000))
+	m.MaxSegmentDuration = duration(longest(p))
+	m.UTCTimings = []*mpd.DescriptorType{utcTiming()}
+	return m
+}
+
+// longest bounds every segment: TargetDuration is a rounded duration.
+func longest(p *manifest.Presentation) time.Duration {
+	return time.Duration(p.Plan.TargetDuration)*time.Second + 500*time.Millisecond
+}
+
+func utcTiming() *mpd.DescriptorType { return mpd.NewDescriptor(schemeTime, timeURL, "") }
+
+// latency is what players aim at: what the catalog asks for, but never less than lets two parts be in flight and two
+// in the buffer; six parts, about two seconds, when it does not ask.
+func latency(p *manifest.Presentation) time.Duration {
+	target := 6 * p.Plan.PartTarget
+	for i := range p.Renditions {
+		if t := p.Renditions[i].Track.TargetLatency; t > 0 {
+			return max(t, 4*p.Plan.PartTarget)
+		}
+	}
+	return target
+}
+
+// serviceDescription lets players drift by a segment either way before they seek (annex K).
+func serviceDescription(p *manifest.Presentation, target time.Duration) *mpd.ServiceDescriptionType {
+	slot := time.Duration(p.Plan.Grid.Start(1, 1000)) * time.Millisecond
+	ms := func(d time.Duration) *uint32 { return mpd.Ptr(uint32(min(d.Milliseconds(), math.MaxUint32))) }
+	return &mpd.ServiceDescriptionType{
+		Latencies: []*mpd.LatencyType{{
+			ReferenceId: 1, Target: ms(target), Min: ms(min(3*p.Plan.PartTarget, target)), Max: ms(target + slot),
+		}},
+		PlaybackRates: []*mpd.PlaybackRateType{{Min: slowest, Max: fastest}},
+	}
+}
+
+func livePeriod(p *manifest.Presentation, pd *period) (*mpd.Period, error) {
+	e := pd.element()
+	for i, family := range pd.families() {
+		timescale, slot, err := gridTimescale(p.Plan.Grid, family[0].epoch.Init.Timescale)
+		if err != nil {
+			return nil, err
+		}
+		set := adaptationSet(i+1, family, p.Plan.Independent)
+		set.SegmentTemplate = grid(p, pd, timescale, slot)
+		for j, r := range family {
+			t := template(r)
+			t.Media = ""
+			if o := pd.offset(r, timescale); o > 0 {
+				t.PresentationTimeOffset = mpd.Ptr(o)
+			}
+			set.Representations[j].SegmentTemplate = &t
+		}
+		set.ProducerReferenceTimes = []*mpd.ProducerReferenceTimeType{{
+			Id: uint32(i + 1), Type: "encoder", WallClockTime: string(dateTime(pd.start)),
+			PresentationTime: pd.offset(family[0], timescale), UTCTiming: utcTiming(),
+		}}
+		sap := uint32(0) // a video part may start anywhere in a group
+		if kin(family[0]).kind == media.Audio {
+			sap = 1
+		}
+		apart := manifest.MillisToTicks(p.Plan.PartTarget.Milliseconds(), timescale) + 1 // no part is longer
+		set.Resyncs = []*mpd.ResyncType{{Type: sap, DT: mpd.Ptr(uint32(apart))}}
+		e.AdaptationSets = append(e.AdaptationSets, set)
+	}
+	return e, nil
+}
+
+// grid is the part of the SegmentTemplate that a family shares: slot n is segment n, and may be asked for as soon as its
+// first part can be there (5.3.9.5.1).
+func grid(p *manifest.Presentation, pd *period, timescale, slot uint32) *mpd.SegmentTemplateType {
+	t := &mpd.SegmentTemplateType{Media: manifest.SegmentTemplate}
+	t.Timescale, t.Duration, t.StartNumber = &timescale, &slot, mpd.Ptr(uint32(pd.n))
+	early := p.Plan.Grid.Start(1, 1000) - p.Plan.PartTarget.Milliseconds()
+	t.AvailabilityTimeOffset = mpd.FloatInf64(float64(max(early, 0)) / 1000)
+	t.AvailabilityTimeComplete = mpd.Ptr(false)
+	return t
+}

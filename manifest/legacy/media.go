@@ -1,0 +1,97 @@
+package legacy
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/grafov/m3u8"
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+)
+
+// tag is one or several whole lines that m3u8 cannot write. It orders those of a segment at random, so there is at most one.
+type tag string
+
+func (t tag) TagName() string       { return string(t) }
+func (t tag) String() string        { return string(t) }
+func (t tag) Encode() *bytes.Buffer { return bytes.NewBufferString(string(t)) }
+
+// EXT-X-GAP is younger than protocol version 7. A player that does not know it ignores the line, asks for the segment, gets
+// a 404 and goes on with the next one. Leaving the slot out instead would shift every later media sequence number.
+const gap = "#EXT-X-GAP"
+
+// firstSequence is written because m3u8 leaves a zero out, and a playlist that will ever show a discontinuity must always
+// show the number (HLS Authoring Specification 8.17).
+const firstSequence tag = "#EXT-X-DISCONTINUITY-SEQUENCE:0"
+
+// Media writes the plain media playlist of one track.
+func Media(p manifest.Presentation, track string) (manifest.Document, error) {
+	r := p.Rendition(track)
+	if r == nil {
+		return manifest.Document{}, manifest.ErrNoTrack
+	}
+	segments := p.Listed(r)
+	if len(segments) == 0 {
+		return manifest.Document{}, manifest.ErrNotYet
+	}
+	list, err := m3u8.NewMediaPlaylist(uint(len(segments)), uint(len(segments)))
+	if err != nil {
+		return manifest.Document{}, fmt.Errorf("legacy: playlist of %d segments: %w", len(segments), err)
+	}
+	list.SetVersion(6) // EXT-X-MAP in a playlist that is not I-frames only (rfc8216 7)
+	if err := appendSegments(list, &p, r, segments); err != nil {
+		return manifest.Document{}, fmt.Errorf("legacy: %w", err)
+	}
+	list.SeqNo = segments[0].N
+	list.DiscontinuitySeq = uint64(segments[0].Epoch)
+	if list.DiscontinuitySeq == 0 {
+		list.SetCustomTag(firstSequence)
+	}
+	list.TargetDuration = float64(p.Plan.TargetDuration) // Append raises it to the longest segment's ceiling
+	list.Closed = r.Ended
+	return manifest.Document{
+		Body:        list.Encode().Bytes(),
+		ContentType: manifest.TypeHLS,
+		MaxAge:      time.Duration(p.Plan.TargetDuration) * time.Second / 2,
+	}, nil
+}
+
+func appendSegments(list *m3u8.MediaPlaylist, p *manifest.Presentation, r *manifest.Rendition, segments []timeline.Segment) error {
+	doc := playlist(r)
+	var epoch *timeline.Epoch
+	for i := range segments {
+		s := &segments[i]
+		last := epoch
+		epoch = r.Epoch(s.Epoch)
+		start, end := manifest.UnixMilli(epoch, s.Start), manifest.UnixMilli(epoch, p.End(epoch, s))
+		segment := &m3u8.MediaSegment{
+			URI:             manifest.Name{Kind: manifest.Segment, Track: r.Track.Name, N: s.N}.URI(doc),
+			Duration:        float64(end.Sub(start).Milliseconds()) / 1000,
+			ProgramDateTime: start,
+		}
+		var lines []string
+		if last != nil && last.Index != epoch.Index {
+			segment.Discontinuity = true
+			for i := last.Index + 1; i < epoch.Index; i++ { // epochs that passed without a segment count too
+				lines = append(lines, "#EXT-X-DISCONTINUITY")
+			}
+		}
+		if last == nil || last.Init.Digest != epoch.Init.Digest {
+			init := manifest.Name{Kind: manifest.Init, Track: r.Track.Name, Digest: epoch.Init.Digest}
+			segment.Map = &m3u8.Map{URI: init.URI(doc)}
+		}
+		if s.State == timeline.Gap {
+			lines = append(lines, gap)
+		}
+		if len(lines) > 0 {
+			t := tag(strings.Join(lines, "\n"))
+			segment.Custom = map[string]m3u8.CustomTag{t.TagName(): t}
+		}
+		if err := list.AppendSegment(segment); err != nil {
+			return fmt.Errorf("segment %d: %w", s.N, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package legacy
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/grafov/m3u8"
+	"github.com/moqpack/moqpack/manifest"
+)
+
+// Multivariant writes the channel's plain multivariant playlist.
+func Multivariant(p manifest.Presentation) (manifest.Document, error) {
+	variants := p.Variants()
+	if len(variants) == 0 {
+		return manifest.Document{}, manifest.ErrNotYet
+	}
+	doc := manifest.Name{Kind: manifest.LegacyMultivariant, Channel: p.Channel}
+	list := m3u8.NewMasterPlaylist()
+	list.SetVersion(6)
+	list.SetIndependentSegments(p.Plan.Independent)
+	for _, v := range variants {
+		peak, average := v.Bandwidth()
+		params := m3u8.VariantParams{
+			Bandwidth: uint32(peak), AverageBandwidth: uint32(average), Codecs: v.Codecs(), Captions: "NONE",
+		}
+		of := v.Video
+		if of != nil {
+			init := of.Current().Init
+			if init.Width > 0 && init.Height > 0 {
+				params.Resolution = fmt.Sprintf("%dx%d", init.Width, init.Height)
+			}
+			params.FrameRate = float64(of.FrameRate()) / 1000
+			params.VideoRange = init.VideoRange
+		}
+		if v.Audio != nil {
+			params.Audio = v.Audio.ID
+			params.Alternatives = alternatives(doc, v.Audio)
+			if of == nil {
+				of = v.Audio.First().Rendition
+			}
+		}
+		list.Append(playlist(of).URI(doc), nil, params)
+	}
+	return manifest.Document{
+		Body:        list.Encode().Bytes(),
+		ContentType: manifest.TypeHLS,
+		MaxAge:      time.Duration(p.Plan.TargetDuration) * time.Second,
+	}, nil
+}
+
+func alternatives(doc manifest.Name, g *manifest.AudioGroup) []*m3u8.Alternative {
+	var alts []*m3u8.Alternative
+	for _, m := range g.Members {
+		a := &m3u8.Alternative{
+			Type: "AUDIO", GroupId: g.ID, Name: m.Name, Language: m.Language, Default: m.Default, Autoselect: "NO",
+			URI: playlist(m.Rendition).URI(doc),
+		}
+		if m.Autoselect {
+			a.Autoselect = "YES"
+		}
+		if m.Describes {
+			a.Characteristics = "public.accessibility.describes-video"
+		}
+		alts = append(alts, a)
+	}
+	return alts
+}
+
+// playlist names the plain media playlist of r.
+func playlist(r *manifest.Rendition) manifest.Name {
+	return manifest.Name{Kind: manifest.LegacyPlaylist, Track: r.Track.Name}
+}

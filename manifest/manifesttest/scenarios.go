@@ -1,0 +1,61 @@
+package manifesttest
+
+import (
+	"time"
+
+	"github.com/moqpack/moqpack/manifest"
+)
+
+// Scenario is a presentation worth a golden.
+type Scenario struct {
+	Name string
+	manifest.Presentation
+}
+
+// Scenarios are the presentations that the goldens show.
+func Scenarios() []Scenario {
+	var all []Scenario
+	add := func(name string, c *Channel) { all = append(all, Scenario{name, c.Present()}) }
+
+	languages := New(Plan(2, 1, 6), 6, Start, Video("v720", 720, 25, 1, 25), Video("v360", 360, 25, 1, 25),
+		Audio("a.en", "en", 48000), Audio("a.sv", "sv", 48000))
+	languages.lines[2].Label = `English "main"`
+	languages.lines[3].Track.AvgBitrate = 96_000
+	languages.Play(Start + 17_500)
+	add("languages", languages)
+
+	ntsc := New(Plan(2002, 1000, 6), 6, Start, Video("v", 1080, 30000, 1001, 60), Audio("a", "und", 44100))
+	ntsc.lines[0].TargetLatency = 3 * time.Second
+	ntsc.Play(Start + 21_000)
+	add("ntsc", ntsc)
+
+	gap := New(Plan(2, 1, 6), 6, Start, Video("v", 360, 25, 1, 50), Audio("a", "en", 48000))
+	gap.Lose(slotAt(gap, 6), "")
+	gap.Lose(slotAt(gap, 10), "v")
+	gap.Play(Start + 14_700)
+	add("gap", gap)
+
+	again := New(Plan(2, 1, 8), 8, Start, Video("v", 360, 90000, 3600, 50), Audio("a", "en", 48000))
+	again.Play(Start + 9_300)
+	again.Restart(slotAt(again, 14))
+	again.Play(Start + 19_100)
+	add("discontinuity", again)
+
+	ended := New(Plan(2, 1, 6), 6, Start, Video("v", 360, 25, 1, 50), Audio("a", "en", 48000))
+	ended.Play(Start + 15_400)
+	ended.End()
+	add("ended", ended)
+
+	radio := New(Plan(2, 1, 6), 6, Start, Audio("en", "en", 48000), Audio("de", "de", 48000))
+	radio.lines[1].Init.Codec, radio.lines[1].Frame = "opus", 960
+	radio = New(radio.Plan, 6, Start, *radio.lines[0].Track, *radio.lines[1].Track)
+	radio.Play(Start + 9_000)
+	add("radio", radio)
+
+	soon := New(Plan(2, 1, 6), 6, Start, Video("v", 360, 25, 1, 50), Audio("a", "en", 48000))
+	add("nothing-yet", soon)
+	return all
+}
+
+// slotAt is the slot so many seconds after the start.
+func slotAt(c *Channel, seconds int64) uint64 { return c.Plan.Grid.Slot(Start+seconds*1000, 1000) }
