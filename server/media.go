@@ -1,0 +1,217 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+	"github.com/moqpack/moqpack/storage"
+)
+
+// errAborted ends a body that was begun and cannot be completed: the connection or stream is reset, so that no cache
+// takes the torso for the whole.
+var errAborted = errors.New("body aborted")
+
+// presence is what a snapshot says about a part or segment.
+type presence uint8
+
+const (
+	stored  presence = iota // complete
+	growing                 // a segment that is being written
+	next                    // to come: hold the request
+	later                   // to come, but too early to ask
+	never                   // a gap, a cancelled hint, or after the end
+	past                    // before the window: stored for a while yet
+)
+
+// ofPart says what s knows of part name.Part of segment name.N. Only the part that a playlist may hint is worth waiting
+// for: the next one of the open segment, or the first one of the segment after it.
+func ofPart(s *timeline.Snapshot, name manifest.Name) presence {
+	edge := s.Position()
+	first, ok := s.First()
+	switch {
+	case ok && name.N < first:
+		return past
+	case name.N < edge.N || s.Open != nil && name.N == edge.N:
+		if seg := s.Segment(name.N); seg != nil && name.Part < len(seg.Parts) {
+			return stored
+		}
+	}
+	switch {
+	case s.Ended || name.N < edge.N:
+		return never
+	case name.N == edge.N && name.Part == edge.Parts, s.Open != nil && name.N == edge.N+1 && name.Part == 0:
+		return next
+	}
+	return later
+}
+
+// ofSegment says what s knows of segment name.N. A segment may be asked for up to one segment early.
+func ofSegment(s *timeline.Snapshot, name manifest.Name) presence {
+	edge := s.Position()
+	first, ok := s.First()
+	switch {
+	case ok && name.N < first:
+		return past
+	case s.Open != nil && name.N == edge.N:
+		return growing
+	case name.N < edge.N:
+		if s.Segment(name.N).State == timeline.Gap {
+			return never
+		}
+		return stored
+	case s.Ended:
+		return never
+	case name.N <= edge.N+1:
+		return next
+	}
+	return later
+}
+
+// media answers a request for a part or a segment.
+func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *segmenter.Output, name manifest.Name) error {
+	rendition, err := find(out, name.Track)
+	if err != nil {
+		return err
+	}
+	of := ofPart
+	if name.Kind == manifest.Segment {
+		of = ofSegment
+	}
+	deadline := time.Now().Add(holdLimit(out.Plan))
+	snap, err := s.wait(r.Context(), rendition.Timeline, deadline, func(s *timeline.Snapshot) bool { return of(s, name) != next })
+	if errors.Is(err, errHeld) {
+		return refuse(early, "did not come for as long as a request may wait")
+	}
+	if err != nil {
+		return overdue(err)
+	}
+	switch of(snap, name) {
+	case growing:
+		return s.follow(w, r, c, rendition, name, holdLimit(out.Plan))
+	case later:
+		return refuse(early, "not yet: the newest segment is %d", snap.Position().N)
+	case never:
+		return refuse(missing, "there is no such media: a gap, or a hint that was taken back")
+	}
+	return s.writeStored(w, r, c, name, rendition.Timeline)
+}
+
+// writeStored answers with the blob of the name. If there is none, the timeline says whether that may be.
+func (s *Server) writeStored(w http.ResponseWriter, r *http.Request, c *channel, name manifest.Name, t *timeline.Timeline) error {
+	b, err := c.Store().Get(r.Context(), name.Key())
+	switch first, ok := t.Load().First(); {
+	case err == nil:
+	case errors.Is(err, storage.ErrNotFound) && name.Kind == manifest.Init:
+		return refuse(unknown, "no such init")
+	case errors.Is(err, storage.ErrNotFound) && ok && name.N < first:
+		return refuse(gone, "has left the window, which starts at %d", first)
+	case r.Context().Err() != nil:
+		return overdue(r.Context().Err())
+	default:
+		return fault(fmt.Errorf("published but not stored: %w", err))
+	}
+	if b.Digest == "" {
+		b.Digest = storage.Digest(b.Pieces)
+	}
+	return s.write(w, r, answer{Blob: b, etag: b.Digest, cacheControl: immutable, ranges: true})
+}
+
+// initSegment answers a request for an init segment.
+func (s *Server) initSegment(w http.ResponseWriter, r *http.Request, c *channel, out *segmenter.Output, name manifest.Name) error {
+	rendition, err := find(out, name.Track)
+	if err != nil {
+		return err
+	}
+	return s.writeStored(w, r, c, name, rendition.Timeline)
+}
+
+// follow answers with a segment that is being written: every part as it appears, without a length. The body is that of
+// the complete segment. If the segment fails, the body is aborted.
+func (s *Server) follow(w http.ResponseWriter, r *http.Request, c *channel, rendition *segmenter.Rendition, name manifest.Name, patience time.Duration) error {
+	h := w.Header()
+	h.Set("Cache-Control", immutable) // of the complete body; an aborted one is not stored
+	h.Set("Content-Type", manifest.MediaType(rendition.Track.Kind))
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	f := follower{w: w, store: c.Store(), name: name}
+	t := rendition.Timeline
+	for snap := t.Load(); ; {
+		done, err := f.advance(r.Context(), snap.Segment(name.N))
+		if done || err != nil {
+			return err
+		}
+		parts := f.parts
+		snap, err = s.wait(r.Context(), t, time.Now().Add(patience), func(s *timeline.Snapshot) bool {
+			seg := s.Segment(name.N)
+			return seg == nil || seg.State != timeline.Open || len(seg.Parts) > parts
+		})
+		if err != nil {
+			return fmt.Errorf("%w: %w", errAborted, err)
+		}
+	}
+}
+
+// follower writes a growing segment.
+type follower struct {
+	w     http.ResponseWriter
+	store storage.Store
+	name  manifest.Name
+	parts int   // written
+	bytes int64 // written
+}
+
+// advance writes what is new in seg, nil once it has left the window, and reports whether that was all.
+func (f *follower) advance(ctx context.Context, seg *timeline.Segment) (done bool, err error) {
+	switch {
+	case seg == nil || seg.State == timeline.Full:
+		return true, f.rest(ctx)
+	case seg.State == timeline.Gap:
+		return false, fmt.Errorf("%w: the segment became a gap", errAborted)
+	}
+	for ; f.parts < len(seg.Parts); f.parts++ {
+		part := f.name
+		part.Kind, part.Part = manifest.Part, f.parts
+		b, err := f.store.Get(ctx, part.Key())
+		if err != nil {
+			return false, fmt.Errorf("%w: %w", errAborted, err)
+		}
+		if err := f.send(b, 0, b.Size()); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// rest writes what is missing of the complete segment.
+func (f *follower) rest(ctx context.Context) error {
+	b, err := f.store.Get(ctx, f.name.Key())
+	if err != nil {
+		return fmt.Errorf("%w: %w", errAborted, err)
+	}
+	return f.send(b, f.bytes, b.Size()-f.bytes)
+}
+
+// send writes a stretch of b and flushes it.
+func (f *follower) send(b storage.Blob, offset, length int64) error {
+	if length == 0 {
+		return nil
+	}
+	extend(f.w)
+	n, err := b.WriteRange(f.w, offset, length)
+	f.bytes += n
+	if err == nil {
+		err = http.NewResponseController(f.w).Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errAborted, err)
+	}
+	return nil
+}

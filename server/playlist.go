@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+)
+
+// listed reports whether a playlist of the timeline has a segment: players take one without for an error.
+func listed(s *timeline.Snapshot) bool { return len(s.Segments) > 0 || s.Ended }
+
+// begun reports whether the timeline has any media, which is enough for who asks for segments by their number.
+func begun(s *timeline.Snapshot) bool { return !s.Empty() || s.Ended }
+
+// established is how many segments a rendition has when the others of its channel are no longer waited for.
+const established = 3
+
+// playlist answers a request for a media playlist, blocking as its directives ask.
+func (s *Server) playlist(w http.ResponseWriter, r *http.Request, c *channel, out *segmenter.Output, name manifest.Name) error {
+	rendition, err := find(out, name.Track)
+	if err != nil {
+		return err
+	}
+	var d directives
+	if name.Kind == manifest.MediaPlaylist {
+		if d, err = parseDirectives(r.URL.RawQuery); err != nil {
+			return refuse(malformed, "%v", err)
+		}
+	}
+	deadline := time.Now().Add(holdLimit(out.Plan))
+	snap, err := s.wait(r.Context(), rendition.Timeline, deadline, listed)
+	if err == nil && d.tooFar(snap, out.Plan) {
+		return refuse(tooFar, "the newest segment is %d: more than two segments or the advance part limit ahead", snap.Position().N)
+	}
+	if err == nil {
+		snap, err = s.wait(r.Context(), rendition.Timeline, deadline, d.answerable)
+	}
+	if err != nil {
+		return overdue(err)
+	}
+	if snap.Empty() {
+		return refuse(missing, "the track ended before it had anything")
+	}
+	ttl := time.Duration(0)
+	if d.recent(snap) && !snap.Ended {
+		ttl = 6 * time.Duration(out.Plan.TargetDuration) * time.Second
+	}
+	return s.writeDocument(w, r, s.document(c, out, view{name.Kind, name.Track, d.skip}), ttl)
+}
+
+// overview answers a request for a multivariant playlist or an MPD. While a channel starts, it waits for every rendition:
+// players read these once and would never learn of a track that comes a moment later.
+func (s *Server) overview(w http.ResponseWriter, r *http.Request, c *channel, out *segmenter.Output, name manifest.Name) error {
+	ready := begun
+	if name.Kind == manifest.LegacyMPD {
+		ready = listed
+	}
+	if err := s.settle(r.Context(), out, ready); err != nil {
+		return err
+	}
+	return s.writeDocument(w, r, s.document(c, out, view{kind: name.Kind}), 0)
+}
+
+// settle waits until every rendition is ready, or one is established. When that takes too long, one that is ready is enough.
+func (s *Server) settle(ctx context.Context, out *segmenter.Output, ready func(*timeline.Snapshot) bool) error {
+	for _, r := range out.Renditions {
+		if len(r.Timeline.Load().Segments) >= established {
+			return nil
+		}
+	}
+	deadline := time.Now().Add(holdLimit(out.Plan))
+	enough := false
+	for _, r := range out.Renditions {
+		snap, err := s.wait(ctx, r.Timeline, deadline, ready)
+		if err != nil && !errors.Is(err, errHeld) {
+			return overdue(err)
+		}
+		enough = enough || ready(snap)
+	}
+	if !enough {
+		return overdue(errHeld)
+	}
+	return nil
+}
+
+// writeDocument answers with the document, compressed if the client takes that. A ttl of 0 leaves it to the document.
+func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, d *document, ttl time.Duration) error {
+	doc := d.render()
+	switch {
+	case errors.Is(doc.err, manifest.ErrNoTrack), errors.Is(doc.err, manifest.ErrNotYet):
+		return refuse(waiting, "nothing to list yet")
+	case doc.err != nil:
+		return fault(doc.err)
+	}
+	a := answer{etag: doc.etag, negotiated: true}
+	a.ContentType = doc.ContentType
+	a.Pieces = [][]byte{doc.Body}
+	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		a.Pieces[0], a.encoding = d.gzip(), "gzip"
+		a.etag += "-gzip"
+	}
+	if ttl == 0 {
+		ttl = doc.MaxAge
+	}
+	a.cacheControl = maxAge(ttl)
+	return s.write(w, r, a)
+}
+
+// find returns the rendition of the track.
+func find(out *segmenter.Output, track string) (*segmenter.Rendition, error) {
+	for i := range out.Renditions {
+		if out.Renditions[i].Track.Name == track {
+			return &out.Renditions[i], nil
+		}
+	}
+	return nil, refuse(unknown, "no such track")
+}
+
+// overdue is the refusal for a wait that ended with err.
+func overdue(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if errors.Is(err, errHeld) {
+		return refuse(held, "nothing new for as long as a request may wait")
+	}
+	return refuse(held, "the server is stopping") // or the client hung up and will not read this
+}

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/moqpack/moqpack/manifest"
+)
+
+// resource answers for everything that belongs to a channel. What is not the canonical name of something does not exist.
+func (s *Server) resource(w http.ResponseWriter, r *http.Request) error {
+	name, err := manifest.Parse(r.URL.Path)
+	if err != nil {
+		return refuse(unknown, "no such name")
+	}
+	c := s.byName[name.Channel]
+	if c == nil {
+		return refuse(unknown, "no such channel")
+	}
+	out := c.Output()
+	if out == nil {
+		return refuse(waiting, "channel %s is waiting for its broadcast: the page at / says why", c.name)
+	}
+	switch name.Kind {
+	case manifest.MediaPlaylist, manifest.LegacyPlaylist:
+		return s.playlist(w, r, c, out, name)
+	case manifest.Segment, manifest.Part:
+		return s.media(w, r, c, out, name)
+	case manifest.Init:
+		return s.initSegment(w, r, c, out, name)
+	}
+	return s.overview(w, r, c, out, name)
+}
+
+// share lets pages of every origin read every answer, errors included.
+func share(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "Age, Content-Length, Content-Range, Date, ETag, Retry-After")
+	h.Set("Timing-Allow-Origin", "*")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// preflight answers a browser that asks before it sends a header of its own.
+func preflight(w http.ResponseWriter) error {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+	h.Set("Access-Control-Allow-Headers", "*, Authorization, Range, If-None-Match")
+	h.Set("Access-Control-Max-Age", "86400")
+	h.Set("Cache-Control", "public, max-age=86400")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// time is the UTCTiming of our MPDs: urn:mpeg:dash:utc:http-xsdate:2014.
+func (s *Server) time(w http.ResponseWriter, _ *http.Request) error {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	_, err := w.Write([]byte(time.Now().UTC().Format("2006-01-02T15:04:05.000Z")))
+	return err
+}
+
+// health says that the process answers.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	_, err := w.Write([]byte("ok\n"))
+	return err
+}
+
+// kindOf is the label under which a request for path is counted. There are few, whatever is asked for.
+func kindOf(path string) string {
+	file := path[strings.LastIndexByte(path, '/')+1:]
+	stem, ext, _ := strings.Cut(file, ".")
+	switch {
+	case ext == "m3u8" && stem == "legacy":
+		return "legacy_hls"
+	case ext == "m3u8":
+		return "hls"
+	case ext == "mpd" && stem == "legacy":
+		return "legacy_dash"
+	case ext == "mpd":
+		return "dash"
+	case ext == "m4s":
+		return "segment"
+	case strings.HasSuffix(ext, ".m4s"):
+		return "part"
+	case ext == "mp4":
+		return "init"
+	}
+	return "other"
+}
