@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/moqpack/moqpack/manifest"
@@ -99,20 +100,20 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 	case never:
 		return refuse(missing, "there is no such media: a gap, or a hint that was taken back")
 	}
-	return s.writeStored(w, r, c, name, rendition.Timeline)
+	return s.writeStored(w, r, c, name, func() bool {
+		return name.N+uint64(out.Plan.Window) >= rendition.Timeline.Load().Position().N
+	})
 }
 
-// writeStored answers with the blob of the name. If there is none, the timeline says whether that may be.
-func (s *Server) writeStored(w http.ResponseWriter, r *http.Request, c *channel, name manifest.Name, t *timeline.Timeline) error {
+// writeStored answers with the blob of the name. What has left the playlists may be gone; anything else must be there.
+func (s *Server) writeStored(w http.ResponseWriter, r *http.Request, c *channel, name manifest.Name, lists func() bool) error {
 	b, err := c.Store().Get(r.Context(), name.Key())
-	switch first, ok := t.Load().First(); {
+	switch {
 	case err == nil:
-	case errors.Is(err, storage.ErrNotFound) && name.Kind == manifest.Init:
-		return refuse(unknown, "no such init")
-	case errors.Is(err, storage.ErrNotFound) && ok && name.N < first:
-		return refuse(gone, "has left the window, which starts at %d", first)
 	case r.Context().Err() != nil:
 		return overdue(r.Context().Err())
+	case errors.Is(err, storage.ErrNotFound) && !lists():
+		return refuse(gone, "has left the window")
 	default:
 		return fault(fmt.Errorf("published but not stored: %w", err))
 	}
@@ -122,13 +123,15 @@ func (s *Server) writeStored(w http.ResponseWriter, r *http.Request, c *channel,
 	return s.write(w, r, answer{Blob: b, etag: b.Digest, cacheControl: immutable, ranges: true})
 }
 
-// initSegment answers a request for an init segment.
+// initSegment answers a request for the init of some epoch.
 func (s *Server) initSegment(w http.ResponseWriter, r *http.Request, c *channel, out *segmenter.Output, name manifest.Name) error {
 	rendition, err := find(out, name.Track)
 	if err != nil {
 		return err
 	}
-	return s.writeStored(w, r, c, name, rendition.Timeline)
+	return s.writeStored(w, r, c, name, func() bool {
+		return slices.ContainsFunc(rendition.Timeline.Load().Epochs, func(e timeline.Epoch) bool { return e.Init.Digest == name.Digest })
+	})
 }
 
 // follow answers with a segment that is being written: every part as it appears, without a length. The body is that of
