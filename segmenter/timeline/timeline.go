@@ -85,12 +85,28 @@ func (t *Timeline) Append(n uint64, p int, part Part) error {
 
 // Close completes the open segment n: Full, or Gap when some of its media is missing for ever.
 func (t *Timeline) Close(n uint64, state State) error {
+	return t.complete(n, state, 0)
+}
+
+// Break completes the open segment n as a Gap that lasts until end, in ticks: the parts that were published stay, no more will
+// come.
+func (t *Timeline) Break(n uint64, end int64) error {
+	return t.complete(n, Gap, end)
+}
+
+func (t *Timeline) complete(n uint64, state State, end int64) error {
 	s := t.snap.Load()
 	if s.Open == nil || s.Open.N != n || state == Open {
 		return fmt.Errorf("%w: close of %d at position %+v", ErrOrder, n, s.Position())
 	}
 	o := *s.Open
 	o.State = state
+	if state == Gap {
+		o.Size = 0
+	}
+	if end > o.End() {
+		o.Dur = end - o.Start
+	}
 	next := *s
 	next.Open = nil
 	next.Segments = t.slide(s.Segments, o)
@@ -107,6 +123,30 @@ func (t *Timeline) Gap(n uint64, start, dur int64) error {
 	}
 	next := *s
 	next.Segments = t.slide(s.Segments, Segment{N: n, Epoch: s.Current().Index, State: Gap, Start: start, Dur: dur})
+	next.Epochs = retain(s.Epochs, next.Segments)
+	t.publish(s, &next)
+	return nil
+}
+
+// Skip records every slot from the position to n-1 as a gap. nominal gives a slot's start and duration in ticks. However far it
+// is to n, the cost is bounded by the window.
+func (t *Timeline) Skip(n uint64, nominal func(n uint64) (start, dur int64)) error {
+	s := t.snap.Load()
+	from := s.Position().N
+	if s.Ended || s.Empty() || s.Open != nil || n < from {
+		return fmt.Errorf("%w: skip to %d at position %+v", ErrOrder, n, s.Position())
+	}
+	if n == from {
+		return nil
+	}
+	if n-from > uint64(t.window) {
+		from = n - uint64(t.window)
+	}
+	next := *s
+	for ; from < n; from++ {
+		start, dur := nominal(from)
+		next.Segments = t.slide(next.Segments, Segment{N: from, Epoch: s.Current().Index, State: Gap, Start: start, Dur: dur})
+	}
 	next.Epochs = retain(s.Epochs, next.Segments)
 	t.publish(s, &next)
 	return nil
