@@ -54,6 +54,8 @@ func borders() []border {
 			"metrics are found in metrics.go or nowhere"},
 		{"github.com/spf13/cobra", []string{"cmd"}, "", false,
 			"flags and help are the command's own affair"},
+		{"github.com/mattn/go-isatty", []string{"cmd"}, "", false,
+			"only the command has a terminal"},
 		{"github.com/google/go-cmp", nil, "", true,
 			"it may panic by design: tests only"},
 		{"github.com/Eyevinn/hls-m3u8", nil, "", true,
