@@ -73,3 +73,16 @@ func (p *Presentation) End(e *timeline.Epoch, s *timeline.Segment) int64 {
 	}
 	return s.End()
 }
+
+// Discontinuities are the number of discontinuity tags that stand before segment s of epoch e, when the segment listed before
+// it is of epoch last; last is nil for the first listed one. That one keeps its tag until it leaves the list (rfc8216bis
+// 6.2.1, 6.2.2); the tags of epochs that passed without a segment leave earlier.
+func Discontinuities(last, e *timeline.Epoch, s *timeline.Segment) int {
+	switch {
+	case last != nil:
+		return e.Index - last.Index
+	case e.Index > 0 && e.First == s.N:
+		return 1
+	}
+	return 0
+}

@@ -82,7 +82,7 @@ func (w *writer) header() {
 	b = append(b, "\n#EXT-X-MEDIA-SEQUENCE:"...)
 	b = strconv.AppendUint(b, first.N, 10)
 	b = append(b, "\n#EXT-X-DISCONTINUITY-SEQUENCE:"...)
-	b = strconv.AppendInt(b, int64(first.Epoch), 10)
+	b = strconv.AppendInt(b, int64(first.Epoch-manifest.Discontinuities(nil, w.r.Epoch(first.Epoch), first)), 10)
 	w.b = append(b, '\n')
 }
 
@@ -114,11 +114,8 @@ func (w *writer) begin(s *timeline.Segment) {
 	if w.epoch == nil || w.epoch.Index != s.Epoch {
 		last := w.epoch
 		w.epoch = w.r.Epoch(s.Epoch)
-		if last != nil {
-			// An epoch may have passed without a segment: the tags must add up to the sequence number (6.2.2).
-			for i := last.Index; i < s.Epoch; i++ {
-				w.b = append(w.b, "#EXT-X-DISCONTINUITY\n"...)
-			}
+		for range manifest.Discontinuities(last, w.epoch, s) {
+			w.b = append(w.b, "#EXT-X-DISCONTINUITY\n"...)
 		}
 		if last == nil || last.Init.Digest != w.epoch.Init.Digest {
 			w.b = append(w.b, `#EXT-X-MAP:URI="`...)

@@ -3,6 +3,7 @@ package legacy
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,8 @@ func Media(p manifest.Presentation, track string) (manifest.Document, error) {
 		return manifest.Document{}, fmt.Errorf("legacy: %w", err)
 	}
 	list.SeqNo = segments[0].N
-	list.DiscontinuitySeq = uint64(segments[0].Epoch)
+	first := r.Epoch(segments[0].Epoch)
+	list.DiscontinuitySeq = uint64(first.Index - manifest.Discontinuities(nil, first, &segments[0]))
 	if list.DiscontinuitySeq == 0 {
 		list.SetCustomTag(firstSequence)
 	}
@@ -72,11 +74,9 @@ func appendSegments(list *m3u8.MediaPlaylist, p *manifest.Presentation, r *manif
 			ProgramDateTime: start,
 		}
 		var lines []string
-		if last != nil && last.Index != epoch.Index {
+		if n := manifest.Discontinuities(last, epoch, s); n > 0 {
 			segment.Discontinuity = true
-			for i := last.Index + 1; i < epoch.Index; i++ { // epochs that passed without a segment count too
-				lines = append(lines, "#EXT-X-DISCONTINUITY")
-			}
+			lines = slices.Repeat([]string{"#EXT-X-DISCONTINUITY"}, n-1)
 		}
 		if last == nil || last.Init.Digest != epoch.Init.Digest {
 			init := manifest.Name{Kind: manifest.Init, Track: r.Track.Name, Digest: epoch.Init.Digest}

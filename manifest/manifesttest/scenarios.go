@@ -49,7 +49,7 @@ func Scenarios() []Scenario {
 	radio := New(Plan(2, 1, 6), 6, Start, Audio("en", "en", 48000), Audio("de", "de", 48000))
 	radio.lines[1].Init.Codec, radio.lines[1].Frame = "opus", 960
 	radio = New(radio.Plan, 6, Start, *radio.lines[0].Track, *radio.lines[1].Track)
-	radio.Play(Start + 9_000)
+	radio.Play(Start + 15_000)
 	add("radio", radio)
 
 	soon := New(Plan(2, 1, 6), 6, Start, Video("v", 360, 25, 1, 50), Audio("a", "en", 48000))

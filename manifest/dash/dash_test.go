@@ -1,0 +1,267 @@
+package dash_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Eyevinn/dash-mpd/mpd"
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/manifest/dash"
+	"github.com/moqpack/moqpack/manifest/manifesttest"
+)
+
+func channel(ms int64) *manifesttest.Channel {
+	c := manifesttest.New(manifesttest.Plan(2, 1, 30), 30, manifesttest.Start, manifesttest.Video("hi", 720, 25, 1, 50),
+		manifesttest.Video("lo", 360, 12800, 512, 50), manifesttest.Audio("en", "en", 48000), manifesttest.Audio("sv", "sv", 48000))
+	c.Play(manifesttest.Start + ms)
+	return c
+}
+
+func read(t testing.TB, d manifest.Document, err error) *mpd.MPD {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := mpd.MPDFromBytes(d.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func live(t testing.TB, p manifest.Presentation) *mpd.MPD {
+	t.Helper()
+	d, err := dash.Live(p)
+	return read(t, d, err)
+}
+
+func plain(t testing.TB, p manifest.Presentation) *mpd.MPD {
+	t.Helper()
+	d, err := dash.Legacy(p)
+	return read(t, d, err)
+}
+
+func TestLiveIsStaticTextWhileNothingBeginsOrEnds(t *testing.T) {
+	c := channel(5_000)
+	first, err := dash.Live(c.Present())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Play(manifesttest.Start + 300_000)
+	if later, err := dash.Live(c.Present()); err != nil || string(later.Body) != string(first.Body) {
+		t.Errorf("%v\n%s", err, later.Body)
+	}
+}
+
+// TestLiveNumbersTheGrid: every segment lies within half a slot of where its number says (IOP-LL 9.X.4.5).
+func TestLiveNumbersTheGrid(t *testing.T) {
+	for _, s := range manifesttest.Scenarios() {
+		if s.Ended() || s.Renditions[0].Empty() {
+			continue
+		}
+		for _, period := range live(t, s.Presentation).Periods {
+			for _, set := range period.AdaptationSets {
+				g := set.SegmentTemplate
+				for _, e := range set.Representations {
+					name, _ := manifest.Unescape(e.Id)
+					r := s.Rendition(name)
+					offset := int64(0)
+					if o := e.SegmentTemplate.PresentationTimeOffset; o != nil {
+						offset = int64(*o)
+					}
+					for _, seg := range r.Segments {
+						epoch := r.Epoch(seg.Epoch)
+						if period.Id != string(rune('0'+seg.Epoch)) {
+							continue
+						}
+						scale := int64(*g.Timescale) / int64(epoch.Init.Timescale)
+						is, says := seg.Start*scale-offset, int64(seg.N-uint64(*g.StartNumber))*int64(*g.Duration)
+						if off := is - says; off > int64(*g.Duration)/2 || off < -int64(*g.Duration)/2 {
+							t.Errorf("%s/%s: segment %d begins %d ticks off", s.Name, name, seg.N, off)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestLiveKeepsTheRulesOfLowLatency(t *testing.T) {
+	m := live(t, channel(5_000).Present())
+	latency := m.ServiceDescription[0].Latencies[0]
+	if *latency.Target < 1500 || *latency.Target > 2500 || *latency.Min >= *latency.Target || *latency.Max <= *latency.Target {
+		t.Errorf("latency %d, from %d to %d", *latency.Target, *latency.Min, *latency.Max)
+	}
+	if rate := m.ServiceDescription[0].PlaybackRates[0]; rate.Min >= 1 || rate.Max <= 1 {
+		t.Errorf("playback rate %v", rate)
+	}
+	if time.Duration(*m.SuggestedPresentationDelay) < time.Duration(*latency.Target)*time.Millisecond {
+		t.Errorf("delay %v below the target", time.Duration(*m.SuggestedPresentationDelay))
+	}
+	referenced := false
+	for _, set := range m.Periods[0].AdaptationSets {
+		g := set.SegmentTemplate
+		slot := float64(*g.Duration) / float64(*g.Timescale)
+		if ato := float64(g.AvailabilityTimeOffset); *g.AvailabilityTimeComplete || ato <= 0 || ato >= slot || slot-ato >= 2 {
+			t.Errorf("set %d: availability time offset %v of %v s", *set.Id, ato, slot)
+		}
+		prt := set.ProducerReferenceTimes[0]
+		referenced = referenced || prt.Id == latency.ReferenceId
+		if prt.UTCTiming.SchemeIdUri != m.UTCTimings[0].SchemeIdUri || prt.UTCTiming.Value != m.UTCTimings[0].Value {
+			t.Errorf("set %d: clock %+v", *set.Id, prt.UTCTiming)
+		}
+		if part := float64(*set.Resyncs[0].DT) / float64(*g.Timescale); part < 0.333 || part > 0.4 {
+			t.Errorf("set %d: resync points %v s apart", *set.Id, part)
+		}
+	}
+	if !referenced {
+		t.Error("Latency refers to no ProducerReferenceTime")
+	}
+}
+
+func TestCatalogLatencyIsTheTarget(t *testing.T) {
+	for asked, want := range map[time.Duration]uint32{3 * time.Second: 3000, 100 * time.Millisecond: 1336} {
+		p := channel(5_000).Present()
+		p.Renditions[0].Track.TargetLatency = asked
+		if got := *live(t, p).ServiceDescription[0].Latencies[0].Target; got != want {
+			t.Errorf("asked for %v, aims at %d ms, want %d", asked, got, want)
+		}
+	}
+}
+
+func TestAnEpochIsAPeriodAndMovesPublishTime(t *testing.T) {
+	c := channel(9_000)
+	before := live(t, c.Present())
+	c.Restart(c.Plan.Grid.Slot(manifesttest.Start, 1000) + 5)
+	c.Play(manifesttest.Start + 13_000)
+	after := live(t, c.Present())
+	if len(before.Periods) != 1 || len(after.Periods) != 2 || after.PublishTime <= before.PublishTime {
+		t.Fatalf("%d periods at %s, then %d at %s", len(before.Periods), before.PublishTime, len(after.Periods), after.PublishTime)
+	}
+	p := after.Periods[1]
+	start := time.Unix(0, 0).Add(time.Duration(*p.Start))
+	if want := time.UnixMilli(manifesttest.Start + 10_000); !start.Equal(want) || p.Id != "1" {
+		t.Errorf("period %s starts at %v, want %v", p.Id, start, want)
+	}
+	prt := p.AdaptationSets[0].ProducerReferenceTimes[0]
+	if prt.WallClockTime != "2026-11-21T06:00:10Z" || prt.PresentationTime != 0 {
+		t.Errorf("media time zero is at %+v", prt)
+	}
+}
+
+func TestRenditionsThatCannotSwitchAreApart(t *testing.T) {
+	var sets []string
+	for _, set := range live(t, channel(5_000).Present()).Periods[0].AdaptationSets {
+		var ids []string
+		for _, r := range set.Representations {
+			ids = append(ids, r.Id)
+		}
+		sets = append(sets, set.Lang+":"+strings.Join(ids, "+"))
+	}
+	if got := strings.Join(sets, " "); got != ":hi :lo en:en sv:sv" { // hi and lo differ in timescale
+		t.Errorf("%s", got)
+	}
+}
+
+func TestLegacyListsWhatIsWholeEverywhere(t *testing.T) {
+	c := channel(8_200)
+	slow := c.Present()
+	c.Play(manifesttest.Start + 12_200)
+	p := c.Present()
+	p.Renditions[3] = slow.Renditions[3]
+	if got := count(plain(t, p)); got["hi"] != 4 || got["sv"] != 4 {
+		t.Errorf("%v segments, want 4 of each", got)
+	}
+	c.Play(manifesttest.Start + 30_200)
+	p = c.Present()
+	p.Renditions[3] = slow.Renditions[3]
+	if got := count(plain(t, p)); got["hi"] != 15 || got["sv"] != 4 {
+		t.Errorf("%v segments: a stalled rendition holds the others back", got)
+	}
+}
+
+// count is the number of segments of each representation.
+func count(m *mpd.MPD) map[string]int {
+	n := make(map[string]int)
+	for _, p := range m.Periods {
+		for _, set := range p.AdaptationSets {
+			for _, r := range set.Representations {
+				for _, s := range r.SegmentTemplate.SegmentTimeline.S {
+					n[r.Id] += 1 + s.R
+				}
+			}
+		}
+	}
+	return n
+}
+
+func TestTheEndIsStaticAndMovesNothing(t *testing.T) {
+	c := channel(15_000)
+	before := plain(t, c.Present())
+	c.End()
+	p := c.Present()
+	for _, m := range []*mpd.MPD{live(t, p), plain(t, p)} {
+		if m.GetType() != "static" || m.MinimumUpdatePeriod != nil || m.MediaPresentationDuration == nil || m.PublishTime <= before.PublishTime {
+			t.Fatalf("type %s, published %s", m.GetType(), m.PublishTime)
+		}
+		if a, b := firstTime(before), firstTime(m); a != b {
+			t.Errorf("the first segment was at %v, and is at %v", a, b)
+		}
+		period := m.Periods[0]
+		if end := *period.Start + *period.Duration; end != *m.MediaPresentationDuration {
+			t.Errorf("the period ends at %v, the presentation at %v", end, *m.MediaPresentationDuration)
+		}
+	}
+}
+
+// firstTime is the presentation time of the first segment of the first representation.
+func firstTime(m *mpd.MPD) time.Duration {
+	p := m.Periods[0]
+	st := p.AdaptationSets[0].Representations[0].SegmentTemplate
+	at := int64(*st.SegmentTimeline.S[0].T)
+	if st.PresentationTimeOffset != nil {
+		at -= int64(*st.PresentationTimeOffset)
+	}
+	scale := int64(*st.Timescale)
+	return time.Duration(*p.Start) + time.Duration(at/scale)*time.Second + time.Duration(at%scale)*time.Second/time.Duration(scale)
+}
+
+func TestNothingIsWrittenBeforeThereIsSomething(t *testing.T) {
+	p := channel(0).Present()
+	if _, err := dash.Live(p); !errors.Is(err, manifest.ErrNotYet) {
+		t.Errorf("Live: %v", err)
+	}
+	if _, err := dash.Legacy(p); !errors.Is(err, manifest.ErrNotYet) {
+		t.Errorf("Legacy: %v", err)
+	}
+}
+
+func TestAGridThatFitsNoTimescaleIsAnError(t *testing.T) {
+	p := channel(5_000).Present()
+	p.Plan.Grid.Num, p.Plan.Grid.Den = 2_000_000_011, 1_000_000_007
+	if _, err := dash.Live(p); err == nil || errors.Is(err, manifest.ErrNotYet) {
+		t.Errorf("%v", err)
+	}
+}
+
+func BenchmarkLive(b *testing.B) {
+	p := channel(70_000).Present()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := dash.Live(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkLegacy(b *testing.B) {
+	p := channel(70_000).Present()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := dash.Legacy(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

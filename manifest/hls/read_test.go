@@ -1,0 +1,109 @@
+package hls_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/Eyevinn/hls-m3u8/m3u8"
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/manifest/hls"
+	"github.com/moqpack/moqpack/manifest/manifesttest"
+)
+
+func TestMultivariantReadsBack(t *testing.T) {
+	for _, s := range manifesttest.Scenarios() {
+		d, err := hls.Multivariant(s.Presentation)
+		if err != nil {
+			t.Fatalf("%s: %v", s.Name, err)
+		}
+		list := m3u8.NewMasterPlaylist()
+		if err := list.DecodeFrom(bytes.NewReader(d.Body), true); err != nil {
+			t.Fatalf("%s: %v", s.Name, err)
+		}
+		variants := s.Variants()
+		if len(list.Variants) != len(variants) || len(variants) == 0 {
+			t.Fatalf("%s: %d variants, want %d", s.Name, len(list.Variants), len(variants))
+		}
+		for i, v := range list.Variants {
+			peak, average := variants[i].Bandwidth()
+			if int64(v.Bandwidth) != peak || int64(v.AverageBandwidth) != average || v.Codecs != variants[i].Codecs() {
+				t.Errorf("%s: variant %d reads back as %+v", s.Name, i, v.VariantParams)
+			}
+			if g := variants[i].Audio; g != nil && len(v.Alternatives) != len(g.Members) {
+				t.Errorf("%s: variant %d has %d audio renditions, want %d", s.Name, i, len(v.Alternatives), len(g.Members))
+			}
+		}
+	}
+}
+
+func TestMediaReadsBack(t *testing.T) {
+	for _, s := range manifesttest.Scenarios() {
+		for _, r := range s.Renditions {
+			if r.Empty() {
+				continue
+			}
+			name := s.Name + "/" + r.Track.Name
+			d, err := hls.Media(s.Presentation, r.Track.Name, hls.Options{})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			list, err := m3u8.NewMediaPlaylist(0, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := list.DecodeFrom(bytes.NewReader(d.Body), true); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			checkRead(t, name, s.Presentation, r, list)
+		}
+	}
+}
+
+func checkRead(t *testing.T, name string, p manifest.Presentation, r manifest.Rendition, list *m3u8.MediaPlaylist) {
+	t.Helper()
+	listed := p.Listed(&r)
+	if int(list.Count()) != len(listed) || list.SeqNo != listed[0].N || list.TargetDuration != uint(p.Plan.TargetDuration) ||
+		list.Closed != r.Ended || list.PartTargetDuration != p.Plan.PartTarget.Seconds() {
+		t.Errorf("%s: %d segments from %d, target %d, part target %f, closed %v", name, list.Count(), list.SeqNo, list.TargetDuration,
+			list.PartTargetDuration, list.Closed)
+	}
+	for i, s := range list.GetAllSegments() {
+		e := r.Epoch(listed[i].Epoch)
+		// This parser gives the time of a segment that is listed with parts to a part, and forgets old ones.
+		at := s.ProgramDateTime
+		if s.URI != fmt.Sprintf("%d.m4s", listed[i].N) || !at.IsZero() && !at.Equal(manifest.UnixMilli(e, listed[i].Start)) {
+			t.Errorf("%s: segment %d reads back as %+v", name, i, s)
+		}
+	}
+	c := list.ServerControl
+	if !c.CanBlockReload || c.PartHoldBack < 3*list.PartTargetDuration || c.CanSkipUntil < 6*float64(list.TargetDuration) {
+		t.Errorf("%s: server control %+v", name, c)
+	}
+	if r.Ended != (list.PreloadHints == nil) {
+		t.Errorf("%s: hint %+v after the end: %v", name, list.PreloadHints, r.Ended)
+	}
+}
+
+func TestNothingIsWrittenBeforeThereIsSomething(t *testing.T) {
+	empty := manifesttest.New(manifesttest.Plan(2, 1, 6), 6, manifesttest.Start, manifesttest.Audio("a", "en", 48000)).Present()
+	if _, err := hls.Media(empty, "a", hls.Options{}); !errors.Is(err, manifest.ErrNotYet) {
+		t.Errorf("Media of an empty timeline: %v", err)
+	}
+	if _, err := hls.Media(empty, "b", hls.Options{}); !errors.Is(err, manifest.ErrNoTrack) {
+		t.Errorf("Media of an unknown track: %v", err)
+	}
+	if _, err := hls.Multivariant(manifest.Presentation{}); !errors.Is(err, manifest.ErrNotYet) {
+		t.Errorf("Multivariant of no rendition: %v", err)
+	}
+}
+
+func TestPlainLiveDocumentsGoStaleSoon(t *testing.T) {
+	s := manifesttest.Scenarios()[0]
+	d, err := hls.Media(s.Presentation, "v720", hls.Options{})
+	if err != nil || d.MaxAge != time.Second || d.ContentType != "application/vnd.apple.mpegurl" {
+		t.Errorf("%v %s, %v", d.MaxAge, d.ContentType, err)
+	}
+}
