@@ -20,7 +20,7 @@ const writeTimeout = 60 * time.Second
 // answer is a complete representation and what to say about it.
 type answer struct {
 	storage.Blob
-	etag         string // without quotes
+	etag         string // without quotes; empty for none
 	cacheControl string
 	encoding     string // Content-Encoding; empty for none
 	negotiated   bool   // depends on Accept-Encoding
@@ -37,11 +37,13 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, a answer) error {
 	h := w.Header()
 	h.Set("Cache-Control", a.cacheControl)
 	etag := `"` + a.etag + `"`
-	h.Set("ETag", etag)
+	if a.etag != "" {
+		h.Set("ETag", etag)
+	}
 	if a.negotiated {
 		h.Set("Vary", "Accept-Encoding")
 	}
-	if matches(r.Header.Get("If-None-Match"), etag) {
+	if a.etag != "" && matches(r.Header.Get("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -72,6 +74,11 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, a answer) error {
 		_, _ = a.WriteRange(w, part.offset, part.length) // a client that hung up is no concern of ours
 	}
 	return nil
+}
+
+// noStore answers with what is true only now.
+func (s *Server) noStore(w http.ResponseWriter, r *http.Request, contentType string, body []byte) error {
+	return s.write(w, r, answer{Blob: storage.Blob{Pieces: [][]byte{body}, ContentType: contentType}, cacheControl: "no-store"})
 }
 
 // extend gives the client writeTimeout from now. Writers without deadlines, as in tests, have none to extend.

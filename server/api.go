@@ -43,7 +43,7 @@ type trackInfo struct {
 }
 
 // listChannels answers with what the page shows.
-func (s *Server) listChannels(w http.ResponseWriter, _ *http.Request) error {
+func (s *Server) listChannels(w http.ResponseWriter, r *http.Request) error {
 	list := make([]channelInfo, len(s.channels))
 	for i, c := range s.channels {
 		list[i] = c.info(time.Now())
@@ -52,11 +52,7 @@ func (s *Server) listChannels(w http.ResponseWriter, _ *http.Request) error {
 	if err != nil {
 		return fault(err)
 	}
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Type", "application/json")
-	_, err = w.Write(body)
-	return err
+	return s.noStore(w, r, "application/json", body)
 }
 
 func (c *channel) info(now time.Time) channelInfo {

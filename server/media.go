@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/moqpack/moqpack/manifest"
@@ -100,22 +99,28 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 	case never:
 		return refuse(missing, "there is no such media: a gap, or a hint that was taken back")
 	}
-	return s.writeStored(w, r, c, name, func() bool {
-		return name.N+uint64(out.Plan.Window) >= rendition.Timeline.Load().Position().N
+	return s.writeStored(w, r, c, name, func() error {
+		if name.N+uint64(out.Plan.Window) >= rendition.Timeline.Load().Position().N {
+			return nil
+		}
+		return refuse(gone, "has left the window")
 	})
 }
 
-// writeStored answers with the blob of the name. What has left the playlists may be gone; anything else must be there.
-func (s *Server) writeStored(w http.ResponseWriter, r *http.Request, c *channel, name manifest.Name, lists func() bool) error {
+// writeStored answers with the blob of the name. If there is none, absent says why, or returns nil if there should be.
+func (s *Server) writeStored(w http.ResponseWriter, r *http.Request, c *channel, name manifest.Name, absent func() error) error {
 	b, err := c.Store().Get(r.Context(), name.Key())
-	switch {
-	case err == nil:
-	case r.Context().Err() != nil:
-		return overdue(r.Context().Err())
-	case errors.Is(err, storage.ErrNotFound) && !lists():
-		return refuse(gone, "has left the window")
-	default:
+	if errors.Is(err, storage.ErrNotFound) {
+		if why := absent(); why != nil {
+			return why
+		}
 		return fault(fmt.Errorf("published but not stored: %w", err))
+	}
+	if r.Context().Err() != nil {
+		return overdue(r.Context().Err())
+	}
+	if err != nil {
+		return fault(err)
 	}
 	if b.Digest == "" {
 		b.Digest = storage.Digest(b.Pieces)
@@ -129,8 +134,13 @@ func (s *Server) initSegment(w http.ResponseWriter, r *http.Request, c *channel,
 	if err != nil {
 		return err
 	}
-	return s.writeStored(w, r, c, name, func() bool {
-		return slices.ContainsFunc(rendition.Timeline.Load().Epochs, func(e timeline.Epoch) bool { return e.Init.Digest == name.Digest })
+	return s.writeStored(w, r, c, name, func() error {
+		for _, e := range rendition.Timeline.Load().Epochs {
+			if e.Init.Digest == name.Digest {
+				return nil
+			}
+		}
+		return refuse(unknown, "no such init, or no longer")
 	})
 }
 

@@ -54,21 +54,13 @@ func preflight(w http.ResponseWriter) error {
 }
 
 // time is the UTCTiming of our MPDs: urn:mpeg:dash:utc:http-xsdate:2014.
-func (s *Server) time(w http.ResponseWriter, _ *http.Request) error {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	_, err := w.Write([]byte(time.Now().UTC().Format("2006-01-02T15:04:05.000Z")))
-	return err
+func (s *Server) time(w http.ResponseWriter, r *http.Request) error {
+	return s.noStore(w, r, "text/plain; charset=utf-8", time.Now().UTC().AppendFormat(nil, "2006-01-02T15:04:05.000Z"))
 }
 
 // health says that the process answers.
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	_, err := w.Write([]byte("ok\n"))
-	return err
+func (s *Server) health(w http.ResponseWriter, r *http.Request) error {
+	return s.noStore(w, r, "text/plain; charset=utf-8", []byte("ok\n"))
 }
 
 // kindOf is the label under which a request for path is counted. There are few, whatever is asked for.
