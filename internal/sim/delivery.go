@@ -1,0 +1,163 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/internal/sim/live"
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+)
+
+// send sends the objects of one group from l on, as they come into being.
+func (sub *subscription) send(ctx context.Context, l media.Location) {
+	switch sub.feed.delivery() {
+	case live.Streams:
+		sub.sendSingly(ctx, l, sub.sendStream)
+	case live.Datagrams:
+		sub.sendSingly(ctx, l, sub.sendDatagram)
+	default:
+		sub.sendGroup(ctx, l)
+	}
+}
+
+// sendGroup sends a group on one stream, which ends with the group or with the track.
+func (sub *subscription) sendGroup(ctx context.Context, l media.Location) {
+	h := dialect.SubgroupHeader{Alias: sub.alias, Group: l.Group, EndOfGroup: true, First: l.Object == 0}
+	st, stop := sub.openStream(ctx)
+	if st == nil {
+		return
+	}
+	defer stop()
+	buf, w := sub.s.d.AppendSubgroupHeader(nil, h), sub.s.d.NewSubgroupWriter(h)
+	for ; ; l.Object++ {
+		o, err := sub.object(ctx, l)
+		switch {
+		case errors.Is(err, errDropped):
+			continue
+		case errors.Is(err, errGroupOver), errors.Is(err, errTrackOver):
+			if _, err := st.Write(buf); err != nil { // a header without objects, if all were dropped
+				return
+			}
+			_ = st.Close() // fails only if the peer stopped it
+			return
+		case err != nil:
+			if ctx.Err() == nil { // otherwise openStream does it
+				st.CancelWrite(dialect.ResetInternal)
+			}
+			return
+		}
+		if _, err := st.Write(w.Append(buf, o)); err != nil {
+			return // the peer stopped it, or it was too slow
+		}
+		buf = buf[:0]
+	}
+}
+
+// sendSingly sends every object of a group by itself, so that a late one does not hold up the next.
+func (sub *subscription) sendSingly(ctx context.Context, l media.Location, send func(context.Context, media.Location)) {
+	var g errgroup.Group
+	defer func() { _ = g.Wait() }() // no object has an error
+	for l := l; ; l.Object++ {
+		if sub.feed.wait(ctx, l) != nil {
+			return
+		}
+		g.Go(func() error { send(ctx, l); return nil })
+	}
+}
+
+// sendStream sends an object on a stream and in a subgroup of its own.
+func (sub *subscription) sendStream(ctx context.Context, l media.Location) {
+	o, err := sub.object(ctx, l)
+	if err == nil {
+		sub.sendAlone(ctx, o)
+	}
+}
+
+func (sub *subscription) sendAlone(ctx context.Context, o media.Object) {
+	h := dialect.SubgroupHeader{
+		Alias: sub.alias, Group: o.Group, ID: dialect.SubgroupOfFirst, EndOfGroup: sub.feed.last(o.Location), First: true,
+	}
+	st, stop := sub.openStream(ctx)
+	if st == nil {
+		return
+	}
+	defer stop()
+	b := sub.s.d.NewSubgroupWriter(h).Append(sub.s.d.AppendSubgroupHeader(nil, h), o)
+	if _, err := st.Write(b); err == nil {
+		_ = st.Close() // fails only if the peer stopped it
+	}
+}
+
+// sendDatagram sends an object in a datagram, or on a stream if it is too large for that.
+func (sub *subscription) sendDatagram(ctx context.Context, l media.Location) {
+	o, err := sub.object(ctx, l)
+	if err != nil {
+		return
+	}
+	o.Last = sub.feed.last(l)
+	var tooLarge *quic.DatagramTooLargeError
+	if err := sub.s.conn.SendDatagram(sub.s.d.AppendDatagram(nil, dialect.Datagram{Alias: sub.alias, Object: o})); errors.As(err, &tooLarge) {
+		sub.sendAlone(ctx, o)
+	}
+}
+
+// openStream opens a stream that is reset when ctx ends before stop is called.
+func (sub *subscription) openStream(ctx context.Context) (st *quic.SendStream, stop func() bool) {
+	st, err := sub.s.conn.OpenUniStreamSync(ctx)
+	if err != nil {
+		return nil, nil
+	}
+	sub.streams.Add(1)
+	return st, context.AfterFunc(ctx, func() {
+		code := quic.StreamErrorCode(dialect.ResetCancelled)
+		if errors.Is(context.Cause(ctx), errTooSlow) {
+			code = dialect.ResetDeliveryTimeout
+		}
+		st.CancelWrite(code)
+	})
+}
+
+var (
+	errDropped = errors.New("the object is dropped")
+	errReset   = errors.New("the stream is reset")
+)
+
+// object waits for an object and makes it, unless a fault stands in the way.
+func (sub *subscription) object(ctx context.Context, l media.Location) (o media.Object, err error) {
+	if err := sub.feed.wait(ctx, l); err != nil {
+		return o, err
+	}
+	faults := sub.s.p.faults.Load()
+	if err := pause(ctx, faults.delay(sub.track, l)); err != nil {
+		return o, err
+	}
+	if faults.reset(sub.track, l) {
+		return o, errReset
+	}
+	if faults.drop(sub.track, l) {
+		return o, errDropped
+	}
+	o.Location = l
+	o.Payload, err = sub.feed.payload(l)
+	return o, err
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

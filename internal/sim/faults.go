@@ -1,0 +1,47 @@
+package sim
+
+import (
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"github.com/moqpack/moqpack/internal/media"
+)
+
+// Faults are what a publisher does wrong. The zero value does nothing wrong. The functions are called from many goroutines,
+// with the name of a track (the catalog is one) and an object's location; nil: never.
+type Faults struct {
+	Drop  func(track string, l media.Location) bool          // the object is not sent live; a FETCH has it
+	Reset func(track string, l media.Location) bool          // the stream is reset in front of the object; not for datagrams
+	Delay func(track string, l media.Location) time.Duration // the object is sent so much later than it is due
+
+	NoCatalog bool // the catalog can be subscribed to, but nothing comes and nothing can be fetched
+	NoFetch   bool // FETCH is refused as not supported
+	NoParams  bool // a SUBSCRIBE with any parameter closes the session, as MediaMTX does
+	GroupHead bool // a live subscription begins at the head of the newest group and does not say where, as moq-dev does
+}
+
+// Shuffle is a Delay that puts the objects of a track out of order, if each has a stream of its own (live.Streams): every
+// object waits between 0 and limit. The order follows from the seed.
+func Shuffle(seed uint64, limit time.Duration) func(string, media.Location) time.Duration {
+	return func(track string, l media.Location) time.Duration {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(track)) // a hash cannot fail
+		return time.Duration(rand.New(rand.NewPCG(seed^h.Sum64(), l.Group<<20^l.Object)).Int64N(int64(limit)))
+	}
+}
+
+func (f *Faults) drop(track string, l media.Location) bool {
+	return f.Drop != nil && f.Drop(track, l)
+}
+
+func (f *Faults) reset(track string, l media.Location) bool {
+	return f.Reset != nil && f.Reset(track, l)
+}
+
+func (f *Faults) delay(track string, l media.Location) time.Duration {
+	if f.Delay == nil {
+		return 0
+	}
+	return f.Delay(track, l)
+}

@@ -1,0 +1,102 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+)
+
+// span is what a FETCH asks for: both ends are in it.
+type span struct {
+	feed     feed
+	from, to media.Location
+}
+
+// fetch serves a FETCH out of what can still be had.
+func (s *session) fetch(ctx context.Context, r request, m *dialect.Fetch) error {
+	if s.p.faults.Load().NoFetch {
+		return s.refuse(r, dialect.NotSupported, "there is no FETCH here")
+	}
+	sp, refusal := s.span(ctx, m)
+	if refusal != 0 {
+		return s.refuse(r, refusal, "nothing to fetch")
+	}
+	largest, ok := sp.feed.largest()
+	if !ok || sp.to.Before(sp.from) || largest.Before(sp.from) {
+		return s.refuse(r, dialect.InvalidRange, "nothing was published in this range")
+	}
+	if largest.Before(sp.to) {
+		sp.to = largest
+	}
+	end := media.Location{Group: sp.to.Group, Object: sp.to.Object + 1}
+	if sp.to.Object == wholeGroup {
+		end.Object = 0
+	}
+	if r.send(&dialect.FetchOK{ReplyTo: r.reply(), End: end}) == nil {
+		s.sendSpan(ctx, r.id, sp)
+	}
+	return nil
+}
+
+const wholeGroup = math.MaxUint64
+
+// span resolves the range of a FETCH.
+func (s *session) span(ctx context.Context, m *dialect.Fetch) (sp span, refusal dialect.Refusal) {
+	if m.Type == dialect.Standalone {
+		f, ok := s.feed(m.Track)
+		if !ok {
+			return sp, dialect.DoesNotExist
+		}
+		to := media.Location{Group: m.End.Group, Object: m.End.Object - 1} // 0 becomes wholeGroup
+		return span{f, m.Start, to}, 0
+	}
+	sub, ok := s.joined(ctx, m.Joining)
+	if !ok || !sub.any {
+		return sp, dialect.InvalidRange
+	}
+	from := media.Location{Group: m.JoiningStart}
+	if m.Type == dialect.RelativeJoining {
+		from.Group = sub.largest.Group - min(sub.largest.Group, m.JoiningStart)
+	}
+	return span{sub.feed, from, sub.largest}, 0
+}
+
+// sendSpan sends the objects on one stream. What is too old to be known is said to be unknown.
+func (s *session) sendSpan(ctx context.Context, id uint64, sp span) {
+	st, err := s.conn.OpenUniStreamSync(ctx)
+	if err != nil {
+		return
+	}
+	defer context.AfterFunc(ctx, func() { st.CancelWrite(dialect.ResetCancelled) })()
+	buf, w := s.d.AppendFetchHeader(nil, id), s.d.NewFetchWriter()
+	l := sp.from
+	if oldest := sp.feed.oldest(); l.Group < oldest {
+		l = media.Location{Group: oldest}
+		gap := dialect.FetchObject{Gap: dialect.Unknown}
+		gap.Location = media.Location{Group: oldest - 1, Object: 1 << 32} // more than any group has
+		buf = w.Append(buf, gap)
+	}
+	for !sp.to.Before(l) {
+		if err := sp.feed.wait(ctx, l); errors.Is(err, errGroupOver) {
+			l = media.Location{Group: l.Group + 1}
+			continue
+		}
+		payload, err := sp.feed.payload(l)
+		if err != nil || ctx.Err() != nil {
+			st.CancelWrite(dialect.ResetInternal)
+			return
+		}
+		o := dialect.FetchObject{Object: media.Object{Location: l, Payload: payload}, Priority: 128}
+		if _, err := st.Write(w.Append(buf, o)); err != nil {
+			return // the peer stopped it
+		}
+		buf = buf[:0]
+		l.Object++
+	}
+	if _, err := st.Write(buf); err == nil {
+		_ = st.Close() // fails only if the peer stopped it
+	}
+}

@@ -1,0 +1,195 @@
+package sim
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/moqpack/moqpack/internal/sim/live"
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+)
+
+// Config says what to publish.
+type Config struct {
+	Broadcasts []live.Broadcast
+	// Absent are the names of tracks that the catalogs do not list until they are added by Update.
+	Absent []string
+	// Drafts are the ALPN strings to accept, preferred ones first. Nil: all that moqpack speaks.
+	Drafts []string
+	// Certificate to show, such as that of the publisher that this one replaces. Nil: a new one that signs itself.
+	Certificate *tls.Certificate
+	Faults      Faults
+	Logger      *slog.Logger // nil: discarded
+}
+
+// Publisher serves its broadcasts to any number of subscribers. Its methods may be called from any goroutine.
+type Publisher struct {
+	cert     tls.Certificate
+	drafts   []string
+	channels []*channel
+	log      *slog.Logger
+	faults   atomic.Pointer[Faults]
+
+	mu   sync.Mutex
+	kill chan struct{} // guarded by mu; closed and replaced by Kill
+}
+
+// ErrKilled is what Serve returns after Kill.
+var ErrKilled = errors.New("killed")
+
+// New puts the broadcasts on the air: time begins to count for those that have an epoch.
+func New(c Config) (*Publisher, error) {
+	p := &Publisher{drafts: c.Drafts, log: c.Logger, kill: make(chan struct{})}
+	p.faults.Store(&c.Faults)
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.drafts == nil {
+		for _, d := range dialect.All() {
+			p.drafts = append(p.drafts, d.ALPN)
+		}
+	}
+	for _, b := range c.Broadcasts {
+		if _, ok := p.channel(b.Namespace); ok {
+			return nil, fmt.Errorf("publisher: two broadcasts named %q", b.Namespace)
+		}
+		ch, err := open(b, c.Absent, time.Now())
+		if err != nil {
+			return nil, fmt.Errorf("publisher: %w", err)
+		}
+		p.channels = append(p.channels, ch)
+	}
+	if c.Certificate != nil {
+		p.cert = *c.Certificate
+		return p, nil
+	}
+	var err error
+	p.cert, err = certify(time.Now())
+	return p, err
+}
+
+// Serve accepts subscribers on conn until ctx ends, and then says goodbye to them; conn stays the caller's. It returns nil when
+// ctx ended and ErrKilled after Kill.
+func (p *Publisher) Serve(ctx context.Context, conn net.PacketConn) error {
+	p.mu.Lock()
+	kill := p.kill
+	p.mu.Unlock()
+	transport := &quic.Transport{Conn: conn}
+	listener, err := transport.Listen(&tls.Config{
+		Certificates: []tls.Certificate{p.cert}, NextProtos: p.drafts, MinVersion: tls.VersionTLS13,
+	}, &quic.Config{
+		EnableDatagrams: true, KeepAlivePeriod: 5 * time.Second, MaxIdleTimeout: 30 * time.Second,
+		MaxIncomingStreams: 1000, MaxIncomingUniStreams: 16,
+	})
+	if err != nil {
+		return fmt.Errorf("publisher: %w", err)
+	}
+	sctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	g, gctx := errgroup.WithContext(sctx)
+	g.Go(func() error {
+		select {
+		case <-gctx.Done():
+		case <-kill:
+			cancel(ErrKilled)     // before anyone sees a closed connection, so that nobody says goodbye
+			_ = transport.Close() // without a word: the peers find out by themselves
+		}
+		return nil
+	})
+	g.Go(func() error { return p.accept(gctx, g, listener) })
+	err = g.Wait()
+	_ = transport.Close() // all sessions have said goodbye
+	switch {
+	case errors.Is(context.Cause(sctx), ErrKilled):
+		return ErrKilled
+	case ctx.Err() != nil:
+		return nil
+	}
+	return err
+}
+
+// accept starts a session for every subscriber.
+func (p *Publisher) accept(ctx context.Context, g *errgroup.Group, listener *quic.Listener) error {
+	for {
+		conn, err := listener.Accept(ctx)
+		if err != nil {
+			return fmt.Errorf("publisher: accept: %w", err)
+		}
+		g.Go(func() error {
+			log := p.log.With("peer", conn.RemoteAddr().String(), "draft", conn.ConnectionState().TLS.NegotiatedProtocol)
+			log.Info("subscriber came")
+			err := newSession(p, conn, log).run(ctx)
+			log.Info("subscriber left", "err", err)
+			return nil
+		})
+	}
+}
+
+// Kill makes Serve return at once without telling the subscribers anything, like a power cut. The publisher may be served
+// again.
+func (p *Publisher) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.kill)
+	p.kill = make(chan struct{})
+}
+
+// SetFaults changes what goes wrong from now on.
+func (p *Publisher) SetFaults(f Faults) { p.faults.Store(&f) }
+
+// Update adds and removes tracks of a broadcast's catalog: by a delta update, or if whole by a new catalog in a new group.
+// The tracks themselves can be subscribed to all the time.
+func (p *Publisher) Update(namespace []string, add, remove []string, whole bool) error {
+	c, ok := p.channel(namespace)
+	if !ok {
+		return fmt.Errorf("publisher: no broadcast %q", namespace)
+	}
+	return c.update(add, remove, whole)
+}
+
+// End ends a broadcast for good: the catalog says that it is complete, and every track ends with its last object.
+func (p *Publisher) End(namespace []string) error {
+	c, ok := p.channel(namespace)
+	if !ok {
+		return fmt.Errorf("publisher: no broadcast %q", namespace)
+	}
+	return c.complete()
+}
+
+func (p *Publisher) channel(namespace []string) (*channel, bool) {
+	for _, c := range p.channels {
+		if slices.Equal(c.Namespace, namespace) {
+			return c, true
+		}
+	}
+	return nil, false
+}
+
+// feed finds a track.
+func (p *Publisher) feed(name dialect.TrackName) (feed, bool) {
+	c, ok := p.channel(name.Namespace)
+	if !ok {
+		return nil, false
+	}
+	return c.feed(name.Name)
+}
+
+// Namespaces are the broadcasts' names, with their fields joined by "/".
+func (p *Publisher) Namespaces() []string {
+	var all []string
+	for _, c := range p.channels {
+		all = append(all, strings.Join(c.Namespace, "/"))
+	}
+	return all
+}

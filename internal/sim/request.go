@@ -1,0 +1,189 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
+)
+
+// request is one of the peer's requests and the way to answer it.
+type request struct {
+	id   uint64
+	send func(m dialect.Message) error
+}
+
+func (r request) reply() dialect.ReplyTo { return dialect.ReplyTo{RequestID: r.id} }
+
+// serveRequest serves a request that has a stream of its own (17 and later). It ends when the peer resets or stops the stream.
+func (s *session) serveRequest(ctx context.Context, st *quic.Stream) error {
+	reader := wire.NewReader(st, s.d.Varint, "request stream")
+	m, err := s.d.Read(reader)
+	if m == nil || err != nil {
+		st.CancelRead(dialect.ResetCancelled)
+		st.CancelWrite(dialect.ResetCancelled)
+		return fatal(err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(st.Context(), cancel)() // STOP_SENDING
+	r := request{id: requestID(m), send: sendOn(s.d, st)}
+	var g errgroup.Group
+	g.Go(func() error {
+		err := s.updates(reader, r)
+		if err != nil { // reset, or malformed: either way this request is over
+			cancel()
+		}
+		return fatal(err)
+	})
+	g.Go(func() error {
+		defer st.CancelRead(dialect.ResetCancelled) // nobody waits for updates any longer
+		defer st.Close()
+		return s.handle(ctx, r, m)
+	})
+	return g.Wait()
+}
+
+// updates answers REQUEST_UPDATEs until the peer ends its side of the stream, which does not end the request.
+func (s *session) updates(reader *wire.Reader, r request) error {
+	for {
+		m, err := s.d.Read(reader)
+		if m == nil || err != nil {
+			return err
+		}
+		if err := r.send(&dialect.RequestOK{ReplyTo: r.reply()}); err != nil {
+			return err
+		}
+	}
+}
+
+// serveControl serves the one stream on which all requests come (up to 16).
+func (s *session) serveControl(ctx context.Context, g *errgroup.Group) error {
+	st, err := s.conn.AcceptStream(ctx)
+	if err != nil {
+		return fmt.Errorf("control stream: %w", err)
+	}
+	reader, send := wire.NewReader(st, s.d.Varint, "control stream"), sendOn(s.d, st)
+	m, err := s.d.Read(reader)
+	if err != nil {
+		return fmt.Errorf("control stream: %w", err)
+	}
+	if _, ok := m.(*dialect.Setup); !ok {
+		return violation{fmt.Sprintf("the control stream begins with %T", m)}
+	}
+	if err := send(&dialect.Setup{Server: true, MaxRequestID: 1 << 30, Implementation: implementation}); err != nil {
+		return fmt.Errorf("control stream: %w", err)
+	}
+	g.Go(func() error { return s.acceptRequests(ctx, g) }) // SUBSCRIBE_NAMESPACE has a stream of its own even here
+	return s.dispatch(ctx, g, reader, send)
+}
+
+// dispatch starts each request on the control stream and cancels those that are taken back.
+func (s *session) dispatch(ctx context.Context, g *errgroup.Group, reader *wire.Reader, send func(dialect.Message) error) error {
+	cancels := map[uint64]context.CancelFunc{} // request ids are never used again, so this only grows with the requests
+	for {
+		m, err := s.d.Read(reader)
+		if m == nil && err == nil {
+			err = violation{"the control stream ended"}
+		}
+		if err != nil {
+			return fmt.Errorf("control stream: %w", err)
+		}
+		r := request{id: requestID(m), send: send}
+		switch m := m.(type) {
+		case *dialect.Unsubscribe, *dialect.FetchCancel:
+			if cancel := cancels[m.(dialect.Reply).Request()]; cancel != nil {
+				cancel()
+			}
+		case *dialect.RequestUpdate:
+			if err := send(&dialect.RequestOK{ReplyTo: r.reply()}); err != nil {
+				return err
+			}
+		case dialect.Reply, *dialect.MaxRequestID, *dialect.RequestsBlocked, *dialect.Goaway:
+		default:
+			rctx, cancel := context.WithCancel(ctx)
+			cancels[r.id] = cancel
+			g.Go(func() error { defer cancel(); return s.handle(rctx, r, m) })
+		}
+	}
+}
+
+// handle answers a request, and serves it as long as it lasts. Its error ends the session.
+func (s *session) handle(ctx context.Context, r request, m dialect.Message) error {
+	switch m := m.(type) {
+	case *dialect.Subscribe:
+		return s.subscribe(ctx, r, m)
+	case *dialect.Fetch:
+		return s.fetch(ctx, r, m)
+	case *dialect.TrackStatus:
+		return s.trackStatus(r, m)
+	default:
+		return s.refuse(r, dialect.NotSupported, fmt.Sprintf("%T is not served here", m))
+	}
+}
+
+// refuse answers with a REQUEST_ERROR.
+func (s *session) refuse(r request, why dialect.Refusal, reason string) error {
+	s.log.Debug("refused", "request", r.id, "reason", reason)
+	m := &dialect.RequestError{ReplyTo: r.reply(), Code: s.d.RefusalCode(why), Reason: reason}
+	if why == dialect.DoesNotExist {
+		m.Retry = uint64(retryAfter.Milliseconds()) + 1
+	}
+	_ = r.send(m) // a peer that is gone needs no answer
+	return nil
+}
+
+// retryAfter is when a subscriber may ask again for a track that does not exist yet.
+const retryAfter = 500 * time.Millisecond
+
+func (s *session) trackStatus(r request, m *dialect.TrackStatus) error {
+	f, ok := s.p.feed(m.Track)
+	if !ok {
+		return s.refuse(r, dialect.DoesNotExist, "no such track")
+	}
+	answer := &dialect.RequestOK{ReplyTo: r.reply()}
+	if l, ok := f.largest(); ok {
+		answer.Params.Largest = &l
+	}
+	_ = r.send(answer) // a peer that is gone needs no answer
+	return nil
+}
+
+// sendOn returns a function that writes whole messages to w, one at a time.
+func sendOn(d *dialect.Dialect, w interface{ Write([]byte) (int, error) }) func(dialect.Message) error {
+	var mu sync.Mutex
+	return func(m dialect.Message) error {
+		mu.Lock()
+		defer mu.Unlock()
+		_, err := w.Write(d.Append(nil, m))
+		return err
+	}
+}
+
+func requestID(m dialect.Message) uint64 {
+	switch m := m.(type) {
+	case *dialect.Subscribe:
+		return m.RequestID
+	case *dialect.Fetch:
+		return m.RequestID
+	case *dialect.RequestUpdate:
+		return m.RequestID
+	case *dialect.TrackStatus:
+		return m.RequestID
+	case *dialect.Publish:
+		return m.RequestID
+	case *dialect.PublishNamespace:
+		return m.RequestID
+	case *dialect.SubscribeNamespace:
+		return m.RequestID
+	case *dialect.SubscribeTracks:
+		return m.RequestID
+	}
+	return 0
+}

@@ -1,0 +1,138 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/quic-go/quic-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
+)
+
+// session is one subscriber's connection.
+type session struct {
+	p       *Publisher
+	conn    *quic.Conn
+	d       *dialect.Dialect
+	log     *slog.Logger
+	aliases atomic.Uint64 // the last track alias
+
+	mu      sync.Mutex               // guards what follows
+	joins   map[uint64]*subscription // by request id
+	changed chan struct{}            // closed and replaced when joins grows
+}
+
+func newSession(p *Publisher, conn *quic.Conn, log *slog.Logger) *session {
+	return &session{
+		p: p, conn: conn, log: log, d: dialect.ByALPN(conn.ConnectionState().TLS.NegotiatedProtocol),
+		joins: map[uint64]*subscription{}, changed: make(chan struct{}),
+	}
+}
+
+// violation closes the session.
+type violation struct{ reason string }
+
+func (v violation) Error() string { return "protocol violation: " + v.reason }
+
+// run serves the session until it or ctx ends.
+func (s *session) run(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		select {
+		case <-s.conn.Context().Done():
+			return context.Cause(s.conn.Context())
+		case <-gctx.Done():
+			return gctx.Err()
+		}
+	})
+	if s.d.Control == dialect.OneStream {
+		g.Go(func() error { return s.serveControl(gctx, g) })
+	} else {
+		g.Go(func() error { return s.openControl(gctx) })
+		g.Go(func() error { return s.acceptUni(gctx, g) })
+		g.Go(func() error { return s.acceptRequests(gctx, g) })
+	}
+	<-gctx.Done()
+	if !errors.Is(context.Cause(ctx), ErrKilled) {
+		s.close(context.Cause(gctx)) // this wakes whoever waits for the connection
+	}
+	return g.Wait()
+}
+
+// close says goodbye. On a connection that is closed already it does nothing.
+func (s *session) close(err error) {
+	code, reason := quic.ApplicationErrorCode(dialect.NoError), "the publisher stops"
+	var malformed *wire.Error
+	var v violation
+	if errors.As(err, &malformed) || errors.As(err, &v) {
+		code, reason = dialect.ProtocolViolation, err.Error()
+	}
+	if err := s.conn.CloseWithError(code, reason); err != nil {
+		s.log.Debug("close", "err", err)
+	}
+}
+
+// openControl opens our control stream and keeps it open.
+func (s *session) openControl(ctx context.Context) error {
+	st, err := s.conn.OpenUniStreamSync(ctx)
+	if err != nil {
+		return fmt.Errorf("control stream: %w", err)
+	}
+	if _, err := st.Write(s.d.Append(nil, &dialect.Setup{Server: true, Implementation: implementation})); err != nil {
+		return fmt.Errorf("control stream: %w", err)
+	}
+	return nil
+}
+
+const implementation = "moqpack-sim"
+
+// acceptUni accepts the peer's control stream, and anything else that comes.
+func (s *session) acceptUni(ctx context.Context, g *errgroup.Group) error {
+	for {
+		st, err := s.conn.AcceptUniStream(ctx)
+		if err != nil {
+			return fmt.Errorf("accept stream: %w", err)
+		}
+		g.Go(func() error { return s.readControl(st) })
+	}
+}
+
+// readControl reads the peer's control stream to its end. A subscriber has nothing to say on it but SETUP and GOAWAY.
+func (s *session) readControl(st *quic.ReceiveStream) error {
+	r := wire.NewReader(st, s.d.Varint, "control stream")
+	m, err := s.d.Read(r)
+	if _, ok := m.(*dialect.Setup); err == nil && !ok {
+		return violation{fmt.Sprintf("a control stream begins with %T", m)}
+	}
+	for m != nil && err == nil {
+		m, err = s.d.Read(r)
+	}
+	return fatal(err)
+}
+
+// acceptRequests serves every bidirectional stream as one request.
+func (s *session) acceptRequests(ctx context.Context, g *errgroup.Group) error {
+	for {
+		st, err := s.conn.AcceptStream(ctx)
+		if err != nil {
+			return fmt.Errorf("accept request: %w", err)
+		}
+		g.Go(func() error { return s.serveRequest(ctx, st) })
+	}
+}
+
+// fatal is err if the session cannot go on after it: resets and the like end their stream only.
+func fatal(err error) error {
+	var malformed *wire.Error
+	var v violation
+	if errors.As(err, &malformed) || errors.As(err, &v) {
+		return err
+	}
+	return nil
+}
