@@ -3,14 +3,19 @@ package moqt
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
 // What a peer's refusal amounts to. Every refusal is a *RequestError that wraps one of these.
 var (
 	ErrNotFound     = errors.New("no such track")                   // the normal state before a broadcast begins: wait and ask again
 	ErrUnauthorized = errors.New("not authorized")                  // also for malformed and expired tokens
-	ErrNotSupported = errors.New("not supported by the peer")       // do not ask again in this session
+	ErrNotSupported = errors.New("not supported")                   // do not ask again in this session
 	ErrRange        = errors.New("nothing in the requested range")  // also: nothing was published yet
 	ErrBusy         = errors.New("peer is overloaded or timed out") // ask again later
 	ErrGoingAway    = errors.New("peer is going away")              // ask again in a new session
@@ -18,9 +23,9 @@ var (
 	ErrRefused      = errors.New("refused")                         // any other code
 )
 
-// Why a session ended without the peer's refusal of a request.
+// Why a session ended without a violation.
 var (
-	ErrClosed  = errors.New("session closed")
+	ErrClosed  = errors.New("closed")
 	ErrTimeout = errors.New("timed out")
 )
 
@@ -41,27 +46,56 @@ func (e *RequestError) Error() string {
 
 func (e *RequestError) Unwrap() error { return e.Kind }
 
-// SessionError is why a session ended. Errors of requests that were open then wrap the same value.
+func refused(op string, d *dialect.Dialect, m *dialect.RequestError) *RequestError {
+	e := &RequestError{Op: op, Code: m.Code, Reason: m.Reason, Kind: kinds(d.Refusal(m.Code))}
+	if m.Retry > 0 {
+		const longest = uint64(24 * time.Hour / time.Millisecond)
+		e.Retry, e.RetryAfter = true, time.Duration(min(m.Retry-1, longest))*time.Millisecond
+	}
+	return e
+}
+
+func kinds(r dialect.Refusal) error {
+	switch r {
+	case dialect.DoesNotExist:
+		return ErrNotFound
+	case dialect.NotAuthorized:
+		return ErrUnauthorized
+	case dialect.NotSupported:
+		return ErrNotSupported
+	case dialect.InvalidRange:
+		return ErrRange
+	case dialect.TimedOut, dialect.Overloaded:
+		return ErrBusy
+	case dialect.NotInService:
+		return ErrGoingAway
+	case dialect.MalformedTrack:
+		return ErrMalformed
+	}
+	return ErrRefused
+}
+
+// SessionError is why a session ended. Requests that were open then end with the same value.
 type SessionError struct {
-	Code   uint64 // application error code of CONNECTION_CLOSE, in the draft's numbering
+	Code   uint64 // application error code of CONNECTION_CLOSE
 	Reason string
 	Remote bool   // the peer closed
 	URI    string // where a GOAWAY points to; empty: the same address
-	Err    error  // ErrGoingAway, ErrTimeout, ErrClosed, a *wire.Error that names the violation's place, or nil
+	Err    error  // ErrGoingAway, ErrTimeout, ErrClosed, or a *wire.Error that names a violation's place
 }
 
 func (e *SessionError) Error() string {
-	who := "closed by us"
+	who := "us"
 	if e.Remote {
-		who = "closed by the peer"
+		who = "the peer"
 	}
-	if e.Err == nil {
-		return fmt.Sprintf("moqt session %s (code %#x: %q)", who, e.Code, e.Reason)
-	}
-	return fmt.Sprintf("moqt session %s (code %#x: %q): %v", who, e.Code, e.Reason, e.Err)
+	return fmt.Sprintf("moqt session ended by %s (code %#x: %q): %v", who, e.Code, e.Reason, e.Err)
 }
 
 func (e *SessionError) Unwrap() error { return e.Err }
+
+// ResetError is a request or data stream that was ended early, with the code that the wire carried.
+type ResetError = transport.ResetError
 
 // DoneError is a PUBLISH_DONE: the publisher ended one subscription.
 type DoneError struct {
@@ -71,25 +105,31 @@ type DoneError struct {
 }
 
 func (e *DoneError) Error() string {
-	return fmt.Sprintf("subscription ended: %v (code %#x: %q)", e.Status, e.Code, e.Reason)
+	return fmt.Sprintf("subscription ended by the publisher: %v (code %#x: %q)", e.Status, e.Code, e.Reason)
 }
 
 // Status says why a publisher ended a subscription, whatever the draft's number for it.
-type Status uint8
+type Status = dialect.Status
 
 // The statuses that ask for different reactions.
 const (
-	Failed       Status = iota // internal error, or a code we do not know: subscribe again with backoff
-	TrackEnded                 // the track has no further object
-	Ended                      // the subscription's range is complete
-	GoingAway                  // subscribe again in a new session
-	Expired                    // subscribe again at once
-	TooFarBehind               // we read too slowly: subscribe again at the live edge
-	Unauthorized
-	Malformed // the track is broken for good
+	Failed       = dialect.Failed       // internal error, or a code we do not know: subscribe again with backoff
+	TrackEnded   = dialect.TrackEnded   // the track has no further object
+	Ended        = dialect.Ended        // the subscription's range is complete
+	GoingAway    = dialect.GoingAway    // subscribe again in a new session
+	Expired      = dialect.Expired      // subscribe again at once
+	TooFarBehind = dialect.TooFarBehind // we read too slowly: subscribe again at the live edge
+	Unauthorized = dialect.Unauthorized
+	Malformed    = dialect.Malformed // the track is broken for good
 )
 
-func (s Status) String() string {
-	return [...]string{"failed", "track ended", "ended", "going away", "expired", "too far behind", "unauthorized",
-		"malformed track"}[min(int(s), 7)]
+// violation reports whether err is one for which the session must be closed. The end of a stream in the middle of
+// something is none, though the drafts say that it should be: only that stream is lost. Neither are our own limits.
+func violation(err error) bool {
+	e, ok := errors.AsType[*wire.Error](err)
+	return ok && e.Err != io.ErrUnexpectedEOF && e.Err != wire.ErrLimit
+}
+
+func unexpected(m dialect.Message, where string) error {
+	return &wire.Error{In: where, Field: fmt.Sprintf("%T", m), Err: wire.ErrValue}
 }

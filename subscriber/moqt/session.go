@@ -3,10 +3,17 @@ package moqt
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"strings"
+	"time"
 
-	"github.com/moqpack/moqpack/internal/media"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
 
 // Config says whom to dial and how.
@@ -18,9 +25,11 @@ type Config struct {
 	Drafts []string
 	// TLS is the client's configuration; ALPN is set by Dial, ServerName from Addr when it is empty.
 	TLS *tls.Config
-	// Packet is the socket to dial from, which stays the caller's. Nil: Dial opens one and Run closes it.
+	// Packet is the socket to dial from, which stays the caller's, for one session at a time. Nil: Dial opens one, and Run
+	// closes it.
 	Packet net.PacketConn
 
+	Tokens  []Token      // for the whole session
 	Logger  *slog.Logger // nil: discarded
 	Metrics *Metrics     // nil: not counted
 	Limits  Limits
@@ -28,105 +37,161 @@ type Config struct {
 
 // Limits bound what a peer can make us hold. A zero field means its default.
 type Limits struct {
-	Object      int // bytes of one payload; 32 MiB
-	ParkedTotal int // streams (and datagrams) waiting for their track alias; 64
+	Object int // bytes of one payload; 32 MiB
+	Parked int // streams, and as many datagrams, that wait for their track alias; 64
 }
 
-// Session is a connection to one peer. Its methods may be called from any goroutine.
-type Session struct{}
-
-// Dial connects and negotiates the draft; ctx bounds that only. The caller must call Run, whatever happens next.
-func Dial(ctx context.Context, c Config) (*Session, error) { return nil, ErrNotSupported }
-
-// Run sets the session up and serves it until ctx ends or the session does; then all goroutines have ended, the connection
-// is closed, and all subscriptions are done. It returns a *SessionError, or ctx's error when ctx ended.
-func (s *Session) Run(ctx context.Context) error { return ErrNotSupported }
-
-// Draft is the negotiated draft's ALPN string, such as "moqt-18".
-func (s *Session) Draft() string { return "" }
-
-// Subscribe asks for a track and returns once the publisher accepted. ctx bounds the wait for the answer; the subscription
-// lives until Close, the publisher's end, or the session's.
-//
-// The error is a *RequestError if the peer refused, a *SessionError if the session ended meanwhile, or ctx's.
-// Objects may reach sink before Subscribe returns.
-func (s *Session) Subscribe(ctx context.Context, name TrackName, o SubscribeOptions, sink Sink) (*Subscription, error) {
-	return nil, ErrNotSupported
-}
-
-// Fetch asks for past objects and blocks until the fetch stream has ended. It returns nil after a FIN, a *RequestError if the
-// peer refused, a *ResetError if the peer gave up underway, or what Sink.Object returned. Ending ctx cancels the fetch.
-func (s *Session) Fetch(ctx context.Context, r FetchRequest, sink Sink) error { return ErrNotSupported }
-
-// TrackName is a track's full name.
-type TrackName struct {
-	Namespace []string // fields as they are on the wire
-	Name      string
-}
-
-// SubscribeOptions say where a subscription begins. The zero value sends no parameter where the draft allows it: that is what
-// most peers accept.
-type SubscribeOptions struct {
-	Start    Start
-	From     media.Location // for At
-	Priority uint8          // 0: the peer's default; lower is more urgent
-	Tokens   []Token
-}
-
-// Start is where a subscription begins.
-type Start uint8
-
-// The filters that all drafts share.
 const (
-	Live      Start = iota // from the next object: the default of the drafts
-	NextGroup              // from the beginning of the next group
-	At                     // from SubscribeOptions.From
+	setupTimeout = 10 * time.Second
+	parkTimeout  = 3 * time.Second
 )
 
-// Token is an authorization token, sent by value.
-type Token struct {
-	Type  uint64
-	Value []byte
+// Session is a connection to one peer. Its methods may be called from any goroutine.
+type Session struct {
+	c      Config
+	d      *dialect.Dialect
+	conn   transport.Conn
+	link   link
+	tracks tracks
+
+	ready chan struct{} // closed by the link when the peer's SETUP has come
+	tasks chan task     // handed to Run, which waits for them
+	done  chan struct{} // closed by Run when err is set
+	err   error
 }
 
-// FetchRequest is either a range of a track or, with Join, the groups that lead up to a subscription's start.
-type FetchRequest struct {
-	Track      TrackName
-	Start, End media.Location // both inclusive; End.Object == WholeGroup: all of End.Group
+// task is a piece of a session's work. An error ends the session.
+type task func(ctx context.Context) error
 
-	Join   *Subscription // if not nil: fetch what lies before it, and ignore the three fields above
-	Groups uint64        // with Join: how many groups before the largest one; 0: the largest group's head
-
-	Priority uint8 // 0: the peer's default
+// Dial connects and negotiates the draft; ctx bounds that only. The caller must call Run, whatever happens next.
+func Dial(ctx context.Context, c Config) (*Session, error) {
+	c = c.withDefaults()
+	for _, draft := range c.Drafts {
+		if dialect.ByALPN(draft) == nil {
+			return nil, fmt.Errorf("draft %q: %w; known are %s", draft, ErrNotSupported, strings.Join(drafts(), ", "))
+		}
+	}
+	conn, err := transport.Dial(ctx, c.Addr, c.Drafts, c.TLS, c.Packet)
+	if err != nil {
+		return nil, err
+	}
+	if dialect.ByALPN(conn.Protocol()) == nil {
+		conn.Close(dialect.NoError, "no common draft")
+		return nil, fmt.Errorf("dial %s: %w", c.Addr, transport.ErrNoProtocol)
+	}
+	s := &Session{
+		c: c, d: dialect.ByALPN(conn.Protocol()), conn: conn,
+		tracks: newTracks(c.Limits.Parked, c.Metrics),
+		ready:  make(chan struct{}), tasks: make(chan task), done: make(chan struct{}),
+	}
+	s.link = newLink(s)
+	return s, nil
 }
 
-// WholeGroup as End.Object of a FetchRequest means up to the end of End.Group.
-const WholeGroup = 1<<62 - 1
+func (c Config) withDefaults() Config {
+	if c.Drafts == nil {
+		c.Drafts = drafts()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Limits.Object == 0 {
+		c.Limits.Object = 32 << 20
+	}
+	if c.Limits.Parked == 0 {
+		c.Limits.Parked = 64
+	}
+	return c
+}
 
-// ResetError says that the peer reset a stream.
-type ResetError struct{ Code uint64 }
+func drafts() (all []string) {
+	for _, d := range dialect.All() {
+		all = append(all, d.ALPN)
+	}
+	return all
+}
 
-func (e *ResetError) Error() string { return "stream reset by the peer" }
+// Draft is the negotiated draft's ALPN string, such as "moqt-18".
+func (s *Session) Draft() string { return s.d.ALPN }
 
-// Subscription is one accepted SUBSCRIBE.
-type Subscription struct{}
+// Run sets the session up and serves it until ctx ends or the session does; then all goroutines have ended, the connection
+// is closed, and all subscriptions are done. It returns a *SessionError, or ctx's error when ctx ended. It is called once.
+func (s *Session) Run(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	serve := func(t task) { g.Go(func() error { return t(gctx) }) }
+	serve(s.link.run)
+	serve(s.awaitSetup)
+	serve(s.acceptDatagrams)
+	serve(func(ctx context.Context) error { return s.acceptUni(ctx, serve) })
+	serve(func(ctx context.Context) error { return s.acceptBidi(ctx, serve) })
+	serve(func(ctx context.Context) error { return s.serveTasks(ctx, serve) })
+	serve(func(ctx context.Context) error { // ends all reads and writes
+		<-ctx.Done()
+		e := s.sessionError(context.Cause(ctx))
+		s.conn.Close(e.Code, e.Reason)
+		return nil
+	})
+	err := g.Wait()
+	s.err = s.sessionError(err)
+	close(s.done)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return s.err
+}
 
-// Track is the name that was asked for.
-func (s *Subscription) Track() TrackName { return TrackName{} }
+func (s *Session) awaitSetup(ctx context.Context) error {
+	t := time.NewTimer(setupTimeout)
+	defer t.Stop()
+	select {
+	case <-s.ready:
+		return nil
+	case <-ctx.Done():
+		return nil
+	case <-t.C:
+		return &SessionError{Code: dialect.ControlMessageTimeout, Reason: "no SETUP", Err: ErrTimeout}
+	}
+}
 
-// Largest is the location of the newest object when the publisher accepted; ok is false when there was none, or when the
-// publisher does not say.
-func (s *Subscription) Largest() (l media.Location, ok bool) { return l, false }
+func (s *Session) serveTasks(ctx context.Context, serve func(task)) error {
+	for {
+		select {
+		case t := <-s.tasks:
+			serve(t)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
 
-// Properties are the track's properties (16: track extensions).
-func (s *Subscription) Properties() []media.Property { return nil }
+// start has Run serve t.
+func (s *Session) start(ctx context.Context, t task) error {
+	select {
+	case s.tasks <- t:
+		return nil
+	case <-s.done:
+		return s.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
-// Done is closed when the subscription has ended and no further call of its Sink will be made.
-func (s *Subscription) Done() <-chan struct{} { return nil }
-
-// Err is why the subscription ended: a *DoneError, a *ResetError (the publisher reset the request), a *SessionError, what
-// Sink.Object returned, or ErrClosed after Close. It is nil before Done is closed.
-func (s *Subscription) Err() error { return nil }
-
-// Close unsubscribes and returns when the Sink is no longer called. It must not be called from the Sink.
-func (s *Subscription) Close() {}
+// sessionError says why the session ended, and with which code we close it if it was not the peer who did.
+func (s *Session) sessionError(err error) *SessionError {
+	if e, ok := errors.AsType[*SessionError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*transport.CloseError](err); ok {
+		return &SessionError{Code: e.Code, Reason: e.Reason, Remote: e.Remote, Err: ErrClosed}
+	}
+	if violation(err) {
+		return &SessionError{Code: dialect.ProtocolViolation, Reason: err.Error(), Err: err}
+	}
+	switch {
+	case errors.Is(err, transport.ErrTimeout):
+		return &SessionError{Code: dialect.NoError, Reason: "idle", Err: ErrTimeout}
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return &SessionError{Code: dialect.NoError, Reason: "done", Err: ErrClosed}
+	}
+	return &SessionError{Code: dialect.InternalError, Reason: err.Error(), Err: err}
+}

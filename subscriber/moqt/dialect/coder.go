@@ -209,9 +209,12 @@ func (d *Dialect) Read(r *wire.Reader) (Message, error) {
 	if !r.More() {
 		return nil, r.Err()
 	}
-	typ := r.Varint("type")
-	n := r.Uint16("length")
-	body := r.Block("body", int(n))
+	return d.ReadBody(r, r.Varint("type"))
+}
+
+// ReadBody reads the rest of a message whose type was read already.
+func (d *Dialect) ReadBody(r *wire.Reader, typ uint64) (Message, error) {
+	body := r.Block("body", int(r.Uint16("length")))
 	if r.Err() != nil {
 		return nil, r.Err()
 	}

@@ -1,6 +1,9 @@
 package dialect
 
-import "github.com/moqpack/moqpack/subscriber/moqt/wire"
+import (
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
+)
 
 // Control is how a session's requests travel.
 type Control uint8
@@ -25,6 +28,8 @@ type Dialect struct {
 	SetupStream uint64
 	// PaddingStream and PaddingDatagram are types whose content is to be thrown away; 0 if the draft has none.
 	PaddingStream, PaddingDatagram uint64
+
+	mandatoryProperties bool // track properties from 0x4000 to 0x7FFF must be understood
 
 	subgroupBits   uint64 // the bits that a subgroup header's type may have
 	absolutePairs  bool   // key-value pairs without delta types
@@ -62,6 +67,16 @@ func ByALPN(alpn string) *Dialect {
 		}
 	}
 	return nil
+}
+
+// Mandatory returns the type of a track property that must be understood and is not: we know none of that range.
+func (d *Dialect) Mandatory(all []media.Property) (typ uint64, ok bool) {
+	for _, p := range all {
+		if d.mandatoryProperties && p.Type >= 0x4000 && p.Type <= 0x7FFF {
+			return p.Type, true
+		}
+	}
+	return 0, false
 }
 
 func (d *Dialect) pairs() wire.Pairs { return wire.Pairs{Varint: d.Varint, Absolute: d.absolutePairs} }

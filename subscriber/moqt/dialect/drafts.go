@@ -35,6 +35,8 @@ func Draft18() *Dialect {
 		PaddingStream:   0x132B3E28,
 		PaddingDatagram: 0x132B3E29,
 
+		mandatoryProperties: true,
+
 		subgroupBits:  0x7F,
 		endGroupDelta: true,
 		goawayTimeout: true,

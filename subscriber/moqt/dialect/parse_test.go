@@ -25,7 +25,7 @@ func TestMessagesCutAnywhereAreTruncated(t *testing.T) {
 		for _, v := range vectors {
 			whole := unhex(t, v.hex)
 			for i := 1; i < len(whole); i++ {
-				if _, err := read(d, whole[:i]); !errors.Is(err, wire.ErrTruncated) {
+				if _, err := read(d, whole[:i]); !errors.Is(err, io.ErrUnexpectedEOF) {
 					t.Errorf("%s %s cut at %d: %v", alpn, v.name, i, err)
 				}
 			}
@@ -144,7 +144,7 @@ func TestALengthAloneReservesNothing(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	s.Next()
 	runtime.ReadMemStats(&after)
-	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 || !errors.Is(r.Err(), wire.ErrTruncated) {
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 || !errors.Is(r.Err(), io.ErrUnexpectedEOF) {
 		t.Errorf("%d bytes, %v", n, r.Err())
 	}
 }
@@ -203,7 +203,7 @@ func TestSubgroupsCutBetweenObjectsEndCleanly(t *testing.T) {
 		_, got, err := readSubgroup(d, b[:i])
 		if n, clean := ends[i]; clean && (err != nil || len(got) != n) {
 			t.Errorf("cut at %d: %d objects, %v, want %d", i, len(got), err, n)
-		} else if !clean && !errors.Is(err, wire.ErrTruncated) {
+		} else if !clean && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("cut at %d: %v", i, err)
 		}
 	}

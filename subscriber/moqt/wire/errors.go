@@ -22,7 +22,7 @@ type Error struct {
 	In     string // the message, header or object: "SUBSCRIBE_OK"
 	Field  string // "track alias"
 	Offset int64  // bytes read of the message body, the datagram or the stream when it was noticed
-	Err    error  // one of the sentinels above
+	Err    error  // one of the sentinels above, or io.ErrUnexpectedEOF: the stream ended
 }
 
 func (e *Error) Error() string {

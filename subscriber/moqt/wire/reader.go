@@ -7,7 +7,8 @@ import (
 
 // Reader reads a stream through one small buffer. After the first error it returns zero values only.
 //
-// The source's own errors (a reset, a deadline) are kept as they are; an end in the middle of something is an *Error.
+// The source's own errors (a reset, a deadline) are kept as they are; its end in the middle of something is an *Error that
+// wraps io.ErrUnexpectedEOF.
 type Reader struct {
 	src io.Reader
 	vi  Varint
@@ -162,7 +163,7 @@ func (r *Reader) fill(n int) error {
 func (r *Reader) stop(field string, err error) {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		r.Fail(field, ErrTruncated)
+		r.Fail(field, io.ErrUnexpectedEOF)
 	case err != nil && r.err == nil:
 		r.err = err
 	}

@@ -1,0 +1,158 @@
+package moqt
+
+import (
+	"context"
+	"errors"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
+)
+
+// Fetch asks for past objects and blocks until the fetch stream has ended. It returns nil after a FIN, a *RequestError if the
+// peer refused, a *ResetError if the peer gave up underway, a *SessionError if the session ended, or what Sink.Object
+// returned. Ending ctx cancels the fetch.
+func (s *Session) Fetch(ctx context.Context, r FetchRequest, sink Sink) error {
+	var streams chan dataStream
+	q, err := s.link.request(ctx, func(id uint64) dialect.Message {
+		streams = s.tracks.expect(id)
+		return r.message(id)
+	})
+	if err != nil {
+		return s.lost(ctx, err)
+	}
+	f := &fetch{s: s, q: q, streams: streams, sink: sink}
+	defer f.close()
+	if err := s.start(ctx, q.serve); err != nil {
+		return err
+	}
+	err = f.serve(ctx)
+	_, refusal := err.(*RequestError)
+	q.end(context.WithoutCancel(ctx), err != nil && !refusal)
+	if fatal, ok := err.(fatalError); ok {
+		err = s.sessionError(fatal.error)
+		_ = s.start(ctx, func(context.Context) error { return err }) // fails only if the session has ended
+	}
+	return err
+}
+
+// lost is why something that needs the session failed with err: with the connection the session ends, and says why.
+func (s *Session) lost(ctx context.Context, err error) error {
+	if onlyReset(err) != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.done:
+		return s.err
+	}
+}
+
+// close cancels a stream that came too late to be read.
+func (f *fetch) close() {
+	f.s.tracks.unexpect(f.q.id)
+	select {
+	case st := <-f.streams:
+		st.Cancel(dialect.ResetCancelled)
+	default:
+	}
+}
+
+type fetch struct {
+	s       *Session
+	q       *request
+	streams chan dataStream
+	sink    Sink
+	ok      bool // FETCH_OK has come
+}
+
+// serve waits for the answer and the stream, which come in any order.
+func (f *fetch) serve(ctx context.Context) error {
+	events := f.q.events
+	for {
+		select {
+		case e := <-events:
+			if err := f.event(e); err != nil {
+				return err
+			}
+			if e.m == nil {
+				events = nil // the request's stream has ended; the data stream has yet to come
+			}
+		case st := <-f.streams:
+			return f.read(ctx, st)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-f.s.done:
+			return f.s.err
+		}
+	}
+}
+
+func (f *fetch) event(e event) error {
+	switch m := e.m.(type) {
+	case nil:
+		if e.err == nil && !f.ok {
+			return &RequestError{Op: "fetch", Kind: ErrRefused, Reason: "closed without an answer"}
+		}
+		return onlyReset(e.err)
+	case *dialect.FetchOK:
+		if f.ok {
+			break
+		}
+		f.ok = true
+		return nil
+	case *dialect.RequestError:
+		return refused("fetch", f.s.d, m)
+	case *dialect.Goaway:
+		return &RequestError{Op: "fetch", Kind: ErrGoingAway, Reason: "moves to " + m.URI}
+	}
+	return fatalError{unexpected(e.m, "answer to FETCH")}
+}
+
+// read serves the fetch stream to its end.
+func (f *fetch) read(ctx context.Context, st dataStream) error {
+	defer st.Cancel(dialect.ResetCancelled) // does nothing behind a FIN
+	defer context.AfterFunc(ctx, func() { st.Cancel(dialect.ResetCancelled) })()
+	objects := f.s.d.Fetched(st.r, f.s.c.Limits.Object)
+	e := StreamEvent{Fetch: true}
+	for {
+		o, ok := objects.Next()
+		if !ok {
+			break
+		}
+		if o.Gap != dialect.NoGap {
+			e.Unknown = e.Unknown || o.Gap == dialect.Unknown
+			continue
+		}
+		f.s.c.Metrics.object(len(o.Payload))
+		if err := f.sink.Object(ctx, o.Object); err != nil {
+			return err
+		}
+		e.Objects, e.Last, e.Group, e.Subgroup = e.Objects+1, o.Location.Object, o.Group, o.Subgroup
+	}
+	return f.end(ctx, st.r.Err(), e)
+}
+
+// end makes the reader's error the fetch's. A reset may be due to a refusal that is still on its way to us.
+func (f *fetch) end(ctx context.Context, err error, e StreamEvent) error {
+	if fatal := f.s.streamEnded(ctx, err, e, f.sink); fatal != nil {
+		return fatal
+	}
+	if err == nil || ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if _, cut := errors.AsType[*wire.Error](err); cut {
+		return err
+	}
+	if onlyReset(err) == nil {
+		return f.s.lost(ctx, err)
+	}
+	select {
+	case ev := <-f.q.events:
+		if refusal := f.event(ev); refusal != nil {
+			return refusal
+		}
+	default:
+	}
+	return err
+}

@@ -1,0 +1,197 @@
+package moqt
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+)
+
+// fetched codes a fetch stream.
+func (p *peer) fetched(id uint64, items ...dialect.FetchObject) []byte {
+	w, b := p.d.NewFetchWriter(), p.d.AppendFetchHeader(nil, id)
+	for _, o := range items {
+		b = w.Append(b, o)
+	}
+	return b
+}
+
+func TestFetchBringsARange(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p, _ := inSession(t, d, Config{})
+		sink := newRecorder()
+		r := FetchRequest{Track: track("video"), Start: media.Location{Group: 3}, End: media.Location{Group: 4, Object: 7}}
+		err := while(func() error { return s.Fetch(t.Context(), r, sink) }, func() {
+			a := p.next()
+			want := &dialect.Fetch{RequestID: a.id, Type: dialect.Standalone, Track: r.Track, Start: r.Start,
+				End: media.Location{Group: 4, Object: 8}}
+			if diff := cmp.Diff(want, a.m); diff != "" {
+				t.Error(diff)
+			}
+			a.reply(&dialect.FetchOK{End: want.End})
+			p.must(p.stream(p.fetched(a.id, dialect.FetchObject{Object: object(3, 0, "ab")},
+				dialect.FetchObject{Object: object(3, 9, ""), Gap: dialect.Unknown},
+				dialect.FetchObject{Object: object(4, 2, "cd")})).Close())
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink.gets(t, "ab", "cd")
+		want := StreamEvent{Fetch: true, Group: 4, Objects: 2, Last: 2, Unknown: true}
+		if diff := cmp.Diff(want, sink.ends(t)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestFetchAsksForWholeGroups(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p, _ := inSession(t, d, Config{})
+		r := FetchRequest{Track: track("video"), End: media.Location{Group: 4, Object: WholeGroup}}
+		err := while(func() error { return s.Fetch(t.Context(), r, newRecorder()) }, func() {
+			a := p.next()
+			if end := a.m.(*dialect.Fetch).End; end != (media.Location{Group: 4}) {
+				t.Errorf("end %v", end)
+			}
+			p.must(p.stream(p.fetched(a.id)).Close()) // the stream before the answer, and empty
+			a.reply(&dialect.FetchOK{})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFetchJoinsASubscription(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p, _ := inSession(t, d, Config{})
+		subscribed(t, s, p, newRecorder())
+		sub, a := subscribed2(t, s, p)
+		sink := newRecorder()
+		err := while(func() error { return s.Fetch(t.Context(), FetchRequest{Join: sub, Groups: 1}, sink) }, func() {
+			f := p.next()
+			want := &dialect.Fetch{RequestID: f.id, Type: dialect.RelativeJoining, Joining: a.id, JoiningStart: 1}
+			if diff := cmp.Diff(want, f.m); diff != "" {
+				t.Error(diff)
+			}
+			f.reply(&dialect.FetchOK{})
+			p.must(p.stream(p.fetched(f.id, dialect.FetchObject{Object: object(3, 0, "head")})).Close())
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink.gets(t, "head")
+	})
+}
+
+// subscribed2 makes a second subscription, whose request id is not 0.
+func subscribed2(t *testing.T, s *Session, p *peer) (sub *Subscription, a *asked) {
+	t.Helper()
+	p.must(while(func() (err error) {
+		sub, err = s.Subscribe(t.Context(), track("audio"), SubscribeOptions{}, newRecorder())
+		return err
+	}, func() {
+		a = p.next()
+		a.reply(&dialect.SubscribeOK{Alias: 8})
+	}))
+	return sub, a
+}
+
+func TestFetchErrors(t *testing.T) {
+	refuse := func(a *asked) {
+		a.reply(&dialect.RequestError{Code: a.p.d.RefusalCode(dialect.InvalidRange), Reason: "nothing yet"})
+		a.fin()
+	}
+	for name, v := range map[string]struct {
+		script func(p *peer, a *asked)
+		want   func(error) bool
+	}{
+		"refused": {func(_ *peer, a *asked) { refuse(a) }, func(err error) bool { return errors.Is(err, ErrRange) }},
+		"refused underway": {func(p *peer, a *asked) {
+			st := p.stream(p.fetched(a.id, dialect.FetchObject{Object: object(3, 0, "ab")}))
+			time.Sleep(time.Second)
+			refuse(a)
+			time.Sleep(time.Second)
+			st.Reset(0)
+		}, func(err error) bool { return errors.Is(err, ErrRange) }},
+		"reset": {func(p *peer, a *asked) {
+			st := p.stream(p.fetched(a.id))
+			a.reply(&dialect.FetchOK{})
+			time.Sleep(time.Second)
+			st.Reset(6)
+		}, func(err error) bool { return isReset(err, 6) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+				s, p, ran := inSession(t, d, Config{})
+				err := while(func() error { return s.Fetch(t.Context(), FetchRequest{Track: track("x")}, newRecorder()) },
+					func() { v.script(p, p.next()) })
+				if !v.want(err) {
+					t.Error(err)
+				}
+				lives(t, ran)
+			})
+		})
+	}
+}
+
+func TestFetchIsCancelledWithItsContext(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p, ran := inSession(t, d, Config{})
+		ctx, cancel := context.WithCancel(t.Context())
+		sink := newRecorder()
+		err := while(func() error { return s.Fetch(ctx, FetchRequest{Track: track("x")}, sink) }, func() {
+			a := p.next()
+			st := p.stream(p.fetched(a.id, dialect.FetchObject{Object: object(3, 0, "ab")}))
+			sink.gets(t, "ab")
+			cancel()
+			a.cancelled()
+			time.Sleep(time.Second)
+			if _, err := st.Write([]byte("more")); !isReset(err, dialect.ResetCancelled) {
+				t.Errorf("the stream: %v", err)
+			}
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		late := p.stream(p.fetched(0))
+		time.Sleep(time.Second)
+		if _, err := late.Write([]byte("more")); !isReset(err, dialect.ResetCancelled) {
+			t.Errorf("a stream that nobody waits for: %v", err)
+		}
+		lives(t, ran)
+	})
+}
+
+func TestTheSinksErrorEndsTheFetch(t *testing.T) {
+	broken := errors.New("broken")
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p, ran := inSession(t, d, Config{})
+		sink := sinkFunc(func(context.Context, media.Object) error { return broken })
+		err := while(func() error { return s.Fetch(t.Context(), FetchRequest{Track: track("x")}, sink) }, func() {
+			a := p.next()
+			p.stream(p.fetched(a.id, dialect.FetchObject{Object: object(3, 0, "ab")}))
+		})
+		if err != broken {
+			t.Error(err)
+		}
+		lives(t, ran)
+	})
+}
+
+func TestAMalformedFetchStreamClosesTheSession(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p, ran := inSession(t, d, Config{})
+		err := while(func() error { return s.Fetch(t.Context(), FetchRequest{Track: track("x")}, newRecorder()) }, func() {
+			p.stream(append(p.fetched(p.next().id), 0))
+		})
+		if e := closes(t, ran); e.Code != dialect.ProtocolViolation || err == nil {
+			t.Error(e, err)
+		}
+	})
+}

@@ -1,0 +1,124 @@
+package moqt
+
+import (
+	"context"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
+)
+
+// link is how SETUP, requests and their answers travel: the difference between the two families of drafts.
+type link interface {
+	// run sends our SETUP and serves our control stream until ctx ends.
+	run(ctx context.Context) error
+	// control serves the peer's control stream, where it has one of its own. r is behind the stream's type.
+	control(ctx context.Context, r *wire.Reader) error
+	// request sends what build makes of a new request id, as soon as the peer allows.
+	request(ctx context.Context, build func(id uint64) dialect.Message) (*request, error)
+}
+
+func newLink(s *Session) link {
+	if s.d.Control == dialect.PerRequest {
+		return &perRequest{s: s}
+	}
+	return newOneStream(s)
+}
+
+// request is one that was sent.
+type request struct {
+	id     uint64
+	events chan event
+	// serve delivers events until there are no more.
+	serve task
+	// end forgets the request. If it is cancelled, the peer is told; otherwise the peer ended it.
+	end func(ctx context.Context, cancelled bool)
+}
+
+// event is an answer to a request, or, without a message, the end of the stream that carried them (err nil: a FIN).
+type event struct {
+	m   dialect.Message
+	err error
+}
+
+func newRequest(id uint64) *request { return &request{id: id, events: make(chan event, 8)} }
+
+// deliver hands e over without waiting: no peer has reason to answer a request so often.
+func (r *request) deliver(e event) error {
+	select {
+	case r.events <- e:
+		return nil
+	default:
+		return &wire.Error{In: "request", Field: "number of answers", Err: wire.ErrTooLong}
+	}
+}
+
+// setup is our SETUP.
+func (s *Session) setup() *dialect.Setup {
+	return &dialect.Setup{
+		Path: s.c.Path, Authority: s.c.Addr, Implementation: "moqpack",
+		Tokens: s.c.Tokens, MaxRequestID: peerRequests,
+	}
+}
+
+// goaway ends the session: moving over to a new one is the caller's.
+func goaway(m *dialect.Goaway) error {
+	return &SessionError{Code: dialect.NoError, Reason: "going away", Remote: true, URI: m.URI, Err: ErrGoingAway}
+}
+
+// answer is our reply to a peer's request. We publish nothing, and take nothing that we did not ask for; but namespaces may
+// be announced to us.
+func (s *Session) answer(m dialect.Message) (reply dialect.Message, ok bool) {
+	refuse := func(id uint64, why dialect.Refusal, reason string) (dialect.Message, bool) {
+		return &dialect.RequestError{ReplyTo: dialect.ReplyTo{RequestID: id}, Code: s.d.RefusalCode(why), Reason: reason}, true
+	}
+	switch m := m.(type) {
+	case *dialect.PublishNamespace:
+		return &dialect.RequestOK{ReplyTo: dialect.ReplyTo{RequestID: m.RequestID}}, true
+	case *dialect.RequestUpdate: // of a namespace, since we accept nothing else: there is nothing to change
+		return &dialect.RequestOK{ReplyTo: dialect.ReplyTo{RequestID: m.RequestID}}, true
+	case *dialect.Publish:
+		s.tracks.ignore(m.Alias)
+		return refuse(m.RequestID, dialect.Uninterested, "not subscribed")
+	case *dialect.Subscribe:
+		return refuse(m.RequestID, dialect.DoesNotExist, "nothing is published here")
+	case *dialect.TrackStatus:
+		return refuse(m.RequestID, dialect.DoesNotExist, "nothing is published here")
+	case *dialect.Fetch:
+		return refuse(m.RequestID, dialect.DoesNotExist, "nothing is published here")
+	case *dialect.SubscribeNamespace:
+		return refuse(m.RequestID, dialect.NotSupported, "subscriber only")
+	case *dialect.SubscribeTracks:
+		return refuse(m.RequestID, dialect.NotSupported, "subscriber only")
+	}
+	return nil, false
+}
+
+// servePeer answers requests that come on a stream of their own.
+func (s *Session) servePeer(st transport.Stream) error {
+	defer st.Cancel(dialect.ResetCancelled)
+	defer st.Close() // fails only if the stream is gone already
+	r := wire.NewReader(st, s.d.Varint, "request stream")
+	for {
+		m, err := s.d.Read(r)
+		if m == nil {
+			if violation(err) {
+				return err
+			}
+			return nil
+		}
+		if _, ok := m.(*dialect.Goaway); ok {
+			return nil // they move away what we did not want
+		}
+		reply, ok := s.answer(m)
+		if !ok {
+			return unexpected(m, "request stream")
+		}
+		if _, err := st.Write(s.d.Append(nil, reply)); err != nil {
+			return nil
+		}
+		if _, refusal := reply.(*dialect.RequestError); refusal {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,388 @@
+package moqt
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/quic-go/quic-go/testutils/simnet"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
+)
+
+// eachDraft runs test in a bubble of simulated time and network, once for each draft.
+func eachDraft(t *testing.T, test func(t *testing.T, d *dialect.Dialect)) {
+	for _, d := range dialect.All() {
+		t.Run(d.ALPN, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, d) }) })
+	}
+}
+
+// oneDraft runs test for a draft of each family.
+func oneDraft(t *testing.T, d *dialect.Dialect, test func(t *testing.T, d *dialect.Dialect)) {
+	t.Run(d.ALPN, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, d) }) })
+}
+
+// cable is a network that can be cut.
+type cable struct {
+	simnet.PerfectRouter
+	cut atomic.Bool
+}
+
+func (c *cable) SendPacket(p simnet.Packet) error {
+	if c.cut.Load() {
+		return nil
+	}
+	return c.PerfectRouter.SendPacket(p)
+}
+
+// network is two sockets with 10 ms between them.
+func network(t *testing.T) (client, server *simnet.SimConn, c *cable) {
+	t.Helper()
+	c = &cable{}
+	n := &simnet.Simnet{Router: c}
+	settings := simnet.NodeBiDiLinkSettings{Latency: 5 * time.Millisecond}
+	client = n.NewEndpoint(&net.UDPAddr{IP: net.IPv4(1, 0, 0, 1), Port: 9001}, settings)
+	server = n.NewEndpoint(&net.UDPAddr{IP: net.IPv4(1, 0, 0, 2), Port: 9002}, settings)
+	if err := n.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close(); server.Close(); n.Close() })
+	return client, server, c
+}
+
+func certificate(t *testing.T) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"peer"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
+
+// peer is a scripted publisher: it does what a test says, and nothing else.
+type peer struct {
+	t        *testing.T
+	d        *dialect.Dialect
+	conn     transport.Conn
+	cable    *cable
+	control  transport.SendStream // ours
+	requests *wire.Reader         // OneStream: the control stream
+	setup    *dialect.Setup       // the client's
+}
+
+// inSession connects a session and a peer that have exchanged SETUP, and ends both when the test does. Run's error comes
+// from the returned channel.
+func inSession(t *testing.T, d *dialect.Dialect, c Config) (*Session, *peer, chan error) {
+	t.Helper()
+	s, p := connect(t, d, c)
+	ran := run(t, s)
+	p.begin()
+	return s, p, ran
+}
+
+func connect(t *testing.T, d *dialect.Dialect, c Config) (*Session, *peer) {
+	t.Helper()
+	client, server, cable := network(t)
+	ln, err := transport.Listen(server, []string{d.ALPN}, certificate(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ln.Close)
+	c.Addr, c.Packet, c.TLS = server.LocalAddr().String(), client, &tls.Config{InsecureSkipVerify: true}
+	s, err := Dial(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := ln.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, &peer{t: t, d: d, conn: conn, cable: cable}
+}
+
+func run(t *testing.T, s *Session) chan error {
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-s.done })
+	return ran
+}
+
+func (p *peer) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *peer) reader(r io.Reader) *wire.Reader { return wire.NewReader(r, p.d.Varint, "peer") }
+
+func (p *peer) read(r *wire.Reader) dialect.Message {
+	p.t.Helper()
+	m, err := p.d.Read(r)
+	p.must(err)
+	return m
+}
+
+// begin exchanges SETUP.
+func (p *peer) begin() {
+	p.t.Helper()
+	p.begunBy(&dialect.Setup{Server: true, MaxRequestID: 1 << 20})
+}
+
+func (p *peer) begunBy(setup *dialect.Setup) {
+	p.t.Helper()
+	ctx := p.t.Context()
+	if p.d.Control == dialect.PerRequest {
+		out, err := p.conn.OpenUniStream(ctx)
+		p.must(err)
+		p.control = out
+		p.send(setup)
+		in, err := p.conn.AcceptUniStream(ctx)
+		p.must(err)
+		p.setup = p.read(p.reader(in)).(*dialect.Setup)
+		return
+	}
+	st, err := p.conn.AcceptStream(ctx)
+	p.must(err)
+	p.control, p.requests = st, p.reader(st)
+	p.setup = p.read(p.requests).(*dialect.Setup)
+	p.send(setup)
+}
+
+// send writes on the control stream.
+func (p *peer) send(m dialect.Message) {
+	p.t.Helper()
+	_, err := p.control.Write(p.d.Append(nil, m))
+	p.must(err)
+}
+
+// asked is a request of the client's.
+type asked struct {
+	p  *peer
+	m  dialect.Message
+	id uint64
+	st transport.Stream // PerRequest only
+	r  *wire.Reader
+}
+
+// next waits for the client's next request.
+func (p *peer) next() *asked {
+	p.t.Helper()
+	if p.d.Control == dialect.OneStream {
+		a := &asked{p: p, m: p.read(p.requests)}
+		a.id = requestID(a.m)
+		return a
+	}
+	st, err := p.conn.AcceptStream(p.t.Context())
+	p.must(err)
+	a := &asked{p: p, st: st, r: p.reader(st)}
+	a.m = p.read(a.r)
+	a.id = requestID(a.m)
+	return a
+}
+
+func requestID(m dialect.Message) uint64 {
+	switch m := m.(type) {
+	case *dialect.Subscribe:
+		return m.RequestID
+	case *dialect.Fetch:
+		return m.RequestID
+	}
+	return 0
+}
+
+// reply answers; m's request id is set.
+func (a *asked) reply(m dialect.Message) {
+	a.p.t.Helper()
+	to := dialect.ReplyTo{RequestID: a.id}
+	switch m := m.(type) {
+	case *dialect.SubscribeOK:
+		m.ReplyTo = to
+	case *dialect.RequestError:
+		m.ReplyTo = to
+	case *dialect.PublishDone:
+		m.ReplyTo = to
+	case *dialect.FetchOK:
+		m.ReplyTo = to
+	}
+	if a.st == nil {
+		a.p.send(m)
+		return
+	}
+	_, err := a.st.Write(a.p.d.Append(nil, m))
+	a.p.must(err)
+}
+
+// fin ends our half of the request, where it has one.
+func (a *asked) fin() {
+	if a.st != nil {
+		a.p.must(a.st.Close())
+	}
+}
+
+// cancelled waits for the client's cancellation.
+func (a *asked) cancelled() {
+	a.p.t.Helper()
+	if a.st == nil {
+		m, ok := a.p.read(a.p.requests).(dialect.Reply)
+		if !ok || m.Request() != a.id {
+			a.p.t.Fatalf("got %#v, want the cancellation of %d", m, a.id)
+		}
+		return
+	}
+	if _, err := a.p.d.Read(a.r); !isReset(err, dialect.ResetCancelled) {
+		a.p.t.Fatalf("request stream ended with %v, want CANCELLED", err)
+	}
+}
+
+func isReset(err error, code uint64) bool {
+	e, ok := errors.AsType[*ResetError](err)
+	return ok && e.Code == code && e.Remote
+}
+
+// stream opens a unidirectional stream with b on it.
+func (p *peer) stream(b []byte) transport.SendStream {
+	p.t.Helper()
+	st, err := p.conn.OpenUniStream(p.t.Context())
+	p.must(err)
+	_, err = st.Write(b)
+	p.must(err)
+	return st
+}
+
+// subgroup codes a whole subgroup stream.
+func (p *peer) subgroup(h dialect.SubgroupHeader, payloads ...string) []byte {
+	w, b := p.d.NewSubgroupWriter(h), p.d.AppendSubgroupHeader(nil, h)
+	for id, s := range payloads {
+		b = w.Append(b, object(h.Group, uint64(id), s))
+	}
+	return b
+}
+
+func object(group, id uint64, payload string) media.Object {
+	return media.Object{Location: media.Location{Group: group, Object: id}, Payload: []byte(payload)}
+}
+
+// subscribed makes a subscription of alias 7.
+func subscribed(t *testing.T, s *Session, p *peer, sink Sink) (*Subscription, *asked) {
+	t.Helper()
+	var a *asked
+	sub := subscribe(t, s, sink, func() {
+		a = p.next()
+		a.reply(&dialect.SubscribeOK{Alias: 7})
+	})
+	return sub, a
+}
+
+// subscribe subscribes while script runs.
+func subscribe(t *testing.T, s *Session, sink Sink, script func()) *Subscription {
+	t.Helper()
+	var sub *Subscription
+	err := while(func() (err error) {
+		sub, err = s.Subscribe(t.Context(), track("video"), SubscribeOptions{}, sink)
+		return err
+	}, script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
+
+// while runs f beside script and returns f's error.
+func while(f func() error, script func()) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	script()
+	return <-done
+}
+
+func track(name string) TrackName {
+	return TrackName{Namespace: []string{"moqpack", "test"}, Name: name}
+}
+
+// recorder is a Sink that keeps what it gets.
+type recorder struct {
+	objects chan media.Object
+	streams chan StreamEvent
+}
+
+func newRecorder() recorder {
+	return recorder{make(chan media.Object, 1<<15), make(chan StreamEvent, 1<<15)}
+}
+
+func (r recorder) Object(_ context.Context, o media.Object) error { r.objects <- o; return nil }
+func (r recorder) Stream(_ context.Context, e StreamEvent)        { r.streams <- e }
+
+// gets fails unless the next objects have these payloads.
+func (r recorder) gets(t *testing.T, payloads ...string) {
+	t.Helper()
+	for _, want := range payloads {
+		select {
+		case o := <-r.objects:
+			if string(o.Payload) != want {
+				t.Errorf("got %q, want %q", o.Payload, want)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%q has not come", want)
+		}
+	}
+}
+
+func (r recorder) ends(t *testing.T) StreamEvent {
+	t.Helper()
+	select {
+	case e := <-r.streams:
+		return e
+	case <-time.After(time.Minute):
+		t.Fatal("no stream has ended")
+		panic("unreachable")
+	}
+}
+
+// closes waits for the session's end and returns why.
+func closes(t *testing.T, ran chan error) *SessionError {
+	t.Helper()
+	select {
+	case err := <-ran:
+		e, ok := errors.AsType[*SessionError](err)
+		if !ok {
+			t.Fatalf("Run returned %v", err)
+		}
+		return e
+	case <-time.After(time.Minute):
+		t.Fatal("the session has not ended")
+		panic("unreachable")
+	}
+}
+
+// lives fails if the session has ended.
+func lives(t *testing.T, ran chan error) {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case err := <-ran:
+		t.Fatalf("the session has ended: %v", err)
+	default:
+	}
+}

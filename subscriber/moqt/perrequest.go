@@ -1,0 +1,86 @@
+package moqt
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
+)
+
+// perRequest is the link of draft 17 and later: each side has a unidirectional control stream that begins with SETUP, and each
+// request a bidirectional stream, on which its answers come.
+type perRequest struct {
+	s       *Session
+	next    atomic.Uint64 // request id; ours are even
+	started atomic.Bool   // the peer's control stream has come
+}
+
+func (l *perRequest) run(ctx context.Context) error {
+	st, err := l.s.conn.OpenUniStream(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = st.Write(l.s.d.Append(nil, l.s.setup())) // its type is the stream's type too
+	return err                                        // the stream stays open as long as the session
+}
+
+// control reads SETUP and GOAWAY. A FIN behind SETUP is against the drafts, but a common peer does it, and nothing is lost.
+func (l *perRequest) control(_ context.Context, r *wire.Reader) error {
+	m, err := l.s.d.ReadBody(r, l.s.d.SetupStream)
+	if err != nil {
+		return err
+	}
+	if !l.started.CompareAndSwap(false, true) {
+		return unexpected(m, "second control stream")
+	}
+	close(l.s.ready)
+	for {
+		m, err := l.s.d.Read(r)
+		if m == nil {
+			return err
+		}
+		g, ok := m.(*dialect.Goaway)
+		if !ok {
+			return unexpected(m, "control stream")
+		}
+		return goaway(g)
+	}
+}
+
+func (l *perRequest) request(ctx context.Context, build func(uint64) dialect.Message) (*request, error) {
+	st, err := l.s.conn.OpenStream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := newRequest(l.next.Add(2) - 2)
+	q.serve = func(context.Context) error { return l.serve(st, q) }
+	q.end = func(_ context.Context, cancelled bool) {
+		if cancelled {
+			st.Reset(dialect.ResetCancelled)
+		} else {
+			_ = st.Close()
+		}
+		st.Cancel(dialect.ResetCancelled)
+	}
+	if _, err := st.Write(l.s.d.Append(nil, build(q.id))); err != nil {
+		q.end(ctx, true)
+		return nil, err
+	}
+	return q, nil
+}
+
+// serve delivers what comes on a request's stream. Our half stays open meanwhile: to some peers a FIN is a cancellation.
+func (l *perRequest) serve(st transport.Stream, q *request) error {
+	r := wire.NewReader(st, l.s.d.Varint, "request stream")
+	for {
+		m, err := l.s.d.Read(r)
+		if violation(err) {
+			return err
+		}
+		if err := q.deliver(event{m, err}); m == nil || err != nil {
+			return err
+		}
+	}
+}

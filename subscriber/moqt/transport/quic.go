@@ -1,0 +1,131 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/quic-go/quic-go"
+)
+
+// config serves both halves. A killed peer is noticed after MaxIdleTimeout; the windows let a segment of every rendition
+// be in flight; publishers that open a stream for each object need many streams.
+func config() *quic.Config {
+	return &quic.Config{
+		HandshakeIdleTimeout:             10 * time.Second,
+		MaxIdleTimeout:                   5 * time.Second,
+		KeepAlivePeriod:                  1500 * time.Millisecond,
+		InitialStreamReceiveWindow:       1 << 20,
+		MaxStreamReceiveWindow:           6 << 20,
+		InitialConnectionReceiveWindow:   8 << 20,
+		MaxConnectionReceiveWindow:       32 << 20,
+		MaxIncomingStreams:               128,
+		MaxIncomingUniStreams:            1024,
+		EnableDatagrams:                  true,
+		EnableStreamResetPartialDelivery: true,
+	}
+}
+
+// Dial connects to addr (host:port) and offers the protocols in order. pc is the socket to use and stays the caller's, for
+// one connection at a time; nil opens one.
+func Dial(ctx context.Context, addr string, protocols []string, tc *tls.Config, pc net.PacketConn) (Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", addr, err)
+	}
+	to, err := net.ResolveUDPAddr("udp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", addr, err)
+	}
+	release := func() {}
+	if pc == nil {
+		if pc, err = net.ListenUDP("udp", nil); err != nil {
+			return nil, fmt.Errorf("dial %s: %w", addr, err)
+		}
+		release = func() { _ = pc.Close() }
+	}
+	t := &quic.Transport{Conn: pc}
+	done := func() { _ = t.Close(); release() }
+	conn, err := t.Dial(ctx, to, clientTLS(tc, host, protocols), config())
+	if err != nil {
+		done()
+		return nil, fmt.Errorf("dial %s: %w", addr, convert(err))
+	}
+	return &quicConn{conn: conn, done: done}, nil
+}
+
+func clientTLS(tc *tls.Config, host string, protocols []string) *tls.Config {
+	if tc == nil {
+		tc = &tls.Config{}
+	}
+	tc = tc.Clone()
+	tc.NextProtos = protocols
+	tc.MinVersion = tls.VersionTLS13
+	if tc.ServerName == "" {
+		tc.ServerName = host
+	}
+	return tc
+}
+
+// Listener accepts connections.
+type Listener struct {
+	ln *quic.Listener
+	t  *quic.Transport
+}
+
+// Listen accepts connections on pc, which stays the caller's. tc has the certificate; of the protocols that a client
+// offers, the first in the list is chosen.
+func Listen(pc net.PacketConn, protocols []string, tc *tls.Config) (*Listener, error) {
+	tc = tc.Clone()
+	tc.NextProtos = protocols
+	tc.MinVersion = tls.VersionTLS13
+	t := &quic.Transport{Conn: pc}
+	ln, err := t.Listen(tc, config())
+	if err != nil {
+		return nil, fmt.Errorf("listen on %v: %w", pc.LocalAddr(), err)
+	}
+	return &Listener{ln, t}, nil
+}
+
+// Accept waits for the next connection whose handshake is complete.
+func (l *Listener) Accept(ctx context.Context) (Conn, error) {
+	conn, err := l.ln.Accept(ctx)
+	if err != nil {
+		return nil, convert(err)
+	}
+	return &quicConn{conn: conn, done: func() {}}, nil
+}
+
+// Addr is where the listener listens.
+func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
+
+// Close ends the listener and all its connections.
+func (l *Listener) Close() {
+	_ = l.ln.Close()
+	_ = l.t.Close()
+}
+
+// convert makes quic-go's errors ours.
+func convert(err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	const noApplicationProtocol = 0x100 + 120 // RFC 9001 section 4.8, TLS alert 120
+	if e, ok := errors.AsType[*quic.StreamError](err); ok {
+		return &ResetError{Code: uint64(e.ErrorCode), Remote: e.Remote}
+	}
+	if e, ok := errors.AsType[*quic.ApplicationError](err); ok {
+		return &CloseError{Code: uint64(e.ErrorCode), Reason: e.ErrorMessage, Remote: e.Remote}
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && !errors.Is(err, context.DeadlineExceeded) {
+		return ErrTimeout
+	}
+	if e, ok := errors.AsType[*quic.TransportError](err); ok && e.ErrorCode == noApplicationProtocol {
+		return ErrNoProtocol
+	}
+	return err
+}
