@@ -1,6 +1,7 @@
 package segmenter
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/moqpack/moqpack/internal/media"
@@ -18,3 +19,14 @@ func (e *BadInput) Error() string {
 }
 
 func (e *BadInput) Unwrap() error { return e.Err }
+
+// join is errors.Join that keeps a single error as it is.
+func join(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return errors.Join(a, b)
+}

@@ -2,6 +2,7 @@ package segmenter
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -12,14 +13,26 @@ import (
 type Segmenter struct {
 	cfg    Config
 	sink   Sink
+	tracks []*track // in catalog order
+	buf    []media.Sample
 	events Events
+	ended  bool
+
+	// Until the plan is fixed, units wait.
+	plan      *plan
+	held      []held
+	heldBytes int
+	since     time.Time // of the first one
+
+	epochs []epoch // oldest first; those that some rendition may still have to begin
+
 	output atomic.Pointer[Output]
 }
 
 // Events counts what went otherwise than planned.
 type Events struct {
 	BadInput   uint64 // objects dropped
-	Losses     uint64 // holes in a track that the transport reported
+	Losses     uint64 // holes in a track that the transport reported or that its media time shows
 	Gaps       uint64 // slots published as gaps
 	ForcedCuts uint64 // segments that begin without a stream access point because a group outlived its slot
 	Epochs     uint64 // discontinuities
@@ -29,24 +42,82 @@ type Events struct {
 func New(cfg Config, sink Sink) *Segmenter { return &Segmenter{cfg: cfg, sink: sink} }
 
 // Catalog says what the broadcast consists of, at first and after every change. Tracks that cannot be packaged (encrypted,
-// malformed init) are left out and reported, each by a *BadInput joined into the error; the others go on.
+// malformed header) are left out and reported, each by a *BadInput joined into the error; the others go on. Tracks of other
+// kinds or packagings are left out silently.
 func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.Track) error {
-	return nil
+	if s.ended {
+		return nil
+	}
+	var err error
+	var kept []*track
+	for i := range tracks {
+		info := tracks[i]
+		if info.Kind != media.Video && info.Kind != media.Audio || info.Packaging != media.CMAF {
+			continue
+		}
+		t := s.track(info.Name)
+		if t == nil {
+			t = &track{epoch: -1}
+		}
+		if e := t.describe(&info); e != nil {
+			err = join(err, &BadInput{Track: info.Name, Err: e})
+			continue
+		}
+		kept = append(kept, t)
+	}
+	for _, t := range s.tracks {
+		if !slices.Contains(kept, t) {
+			err = join(err, s.finish(ctx, t, false))
+		}
+	}
+	s.tracks = kept
+	s.held = slices.DeleteFunc(s.held, func(h held) bool { return !slices.Contains(kept, h.track) })
+	if s.plan != nil {
+		s.announce()
+	}
+	return err
 }
 
-// Object takes the next object of a track, in location order. An error that is a *BadInput means that the object was dropped;
-// the channel goes on after any error. now serves the plan's patience and, where the stream says nothing about wall clock, its
+// Object takes the next object of a track, in location order. An error that is a *BadInput means that an object was dropped; the
+// channel goes on after any error. now serves the plan's patience and, where the stream says nothing about wall clock, its
 // origin.
 func (s *Segmenter) Object(ctx context.Context, now time.Time, track string, o media.Object) error {
-	return nil
+	t := s.track(track)
+	switch {
+	case s.ended || t == nil || t.done && !t.again:
+		return nil
+	case t.done:
+		t = s.revive(t)
+	}
+	u, err := t.read(&o, s.buf[:0])
+	s.buf = u.samples[:0]
+	switch {
+	case err != nil:
+		return s.bad(t, o.Location, err)
+	case u.init == nil || len(u.samples) == 0 && !u.last && !u.lost:
+		return nil
+	case s.plan == nil:
+		return s.hold(ctx, now, t, &u, len(o.Payload))
+	}
+	return s.admit(ctx, now, t, &u)
 }
 
-// Tick lets time pass while no object comes, so that the plan does not wait for ever. Once a second is often enough; after
-// Output is not nil it does nothing.
-func (s *Segmenter) Tick(ctx context.Context, now time.Time) error { return nil }
+// Tick lets time pass while no object comes, so that the plan does not wait for ever. Once a second is often enough; when Output
+// is not nil it does nothing.
+func (s *Segmenter) Tick(ctx context.Context, now time.Time) error { return s.settle(ctx, now, false) }
 
 // End says that the broadcast is complete: open segments are closed and the timelines end.
-func (s *Segmenter) End(ctx context.Context) error { return nil }
+func (s *Segmenter) End(ctx context.Context) error {
+	if s.ended {
+		return nil
+	}
+	err := s.settle(ctx, s.since, true)
+	s.ended = true
+	for _, t := range s.tracks {
+		err = join(err, s.finish(ctx, t, true))
+	}
+	return err
+}
 
 // Output is what the channel publishes: nil until the plan is fixed, and a new value whenever the set of renditions changes.
 // It may be called by anyone.
@@ -54,3 +125,37 @@ func (s *Segmenter) Output() *Output { return s.output.Load() }
 
 // Events may be called by the driving goroutine only.
 func (s *Segmenter) Events() Events { return s.events }
+
+func (s *Segmenter) track(name string) *track {
+	for _, t := range s.tracks {
+		if t.info.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// revive begins a new timeline for a track that had ended and that a newer catalog lists again.
+func (s *Segmenter) revive(old *track) *track {
+	t := &track{epoch: -1, info: old.info, header: old.header, next: old.next}
+	s.tracks = slices.Clone(s.tracks)
+	s.tracks[slices.Index(s.tracks, old)] = t
+	return t
+}
+
+func (s *Segmenter) announce() {
+	out := &Output{Plan: s.plan.Plan}
+	for _, t := range s.tracks {
+		if t.line != nil {
+			out.Renditions = append(out.Renditions, Rendition{t.info, t.line})
+		}
+	}
+	s.output.Store(out)
+}
+
+// bad drops an object.
+func (s *Segmenter) bad(t *track, at media.Location, err error) error {
+	s.events.BadInput++
+	t.doubt = true
+	return &BadInput{Track: t.info.Name, Location: at, Err: err}
+}

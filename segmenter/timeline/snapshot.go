@@ -47,6 +47,8 @@ type Epoch struct {
 	// Arrival says that Origin was taken from the clock of this machine, for want of anything better in the stream.
 	Arrival bool
 	Init    *media.Init
+	// Frame is the nominal sample duration in ticks of Init.Timescale; 0 leaves that of the timeline as it is.
+	Frame int64
 }
 
 // Position totally orders the snapshots of a track: Parts complete parts of slot N are published; a full or gap segment N
@@ -66,7 +68,7 @@ type Snapshot struct {
 	Open     *Segment  // the segment being written: at least one part; nil between segments
 	Ended    bool      // nothing will ever be added
 
-	// Frame is the nominal sample duration in ticks.
+	// Frame is the nominal sample duration in ticks, of the current epoch.
 	Frame int64
 
 	next chan struct{}

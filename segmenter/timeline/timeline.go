@@ -55,6 +55,9 @@ func (t *Timeline) Begin(e Epoch) error {
 	}
 	n := *s
 	n.Epochs = append(slices.Clip(s.Epochs), e)
+	if e.Frame > 0 {
+		n.Frame = e.Frame
+	}
 	t.publish(s, &n)
 	return nil
 }

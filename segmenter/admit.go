@@ -1,0 +1,84 @@
+package segmenter
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// longJump is a hole in media time that is rather a new time base or a restart than a loss, in seconds.
+const longJump = 10
+
+// admit holds a unit against the media time of its track before its samples are folded in.
+func (s *Segmenter) admit(ctx context.Context, now time.Time, t *track, u *unit) error {
+	if len(u.samples) == 0 {
+		return s.endOf(ctx, now, t, u)
+	}
+	if t.line == nil {
+		t.measure(u)
+		s.start(t)
+		s.announce()
+	}
+	c := &t.cut
+	first, second := u.samples[0].DTS, int64(c.timescale)
+	d := c.gap(first)
+	switch {
+	case u.init.Timescale != c.timescale: // another clock: there is nothing to compare
+		d = 0
+	case d > longJump*second || d <= -second:
+		return s.jump(ctx, now, t, u)
+	case d < -c.half || c.timed && first <= c.last:
+		return s.bad(t, u.loc, errOverlap)
+	}
+	var err error
+	if t.suspect != nil { // it was alone: the track goes on where it was
+		err = s.bad(t, t.suspect.loc, errJump)
+		t.suspect = nil
+	}
+	u.lost = u.lost || d > second || d > c.half && t.doubt
+	t.doubt = false
+	err = join(err, s.fold(ctx, now, t, u))
+	if u.ended {
+		err = join(err, s.finish(ctx, t, true))
+	}
+	return err
+}
+
+// endOf takes the end of a group or of the track that comes without samples.
+func (s *Segmenter) endOf(ctx context.Context, now time.Time, t *track, u *unit) error {
+	if t.line == nil {
+		return nil
+	}
+	if t.suspect != nil && t.suspect.loc.Group == u.loc.Group {
+		t.suspect.last = true
+		return nil
+	}
+	err := s.fold(ctx, now, t, u)
+	if u.ended {
+		err = join(err, s.finish(ctx, t, true))
+	}
+	return err
+}
+
+// jump waits for a second object that confirms the time of the first: one object with a wild time is bad input, not a new time
+// base.
+func (s *Segmenter) jump(ctx context.Context, now time.Time, t *track, u *unit) error {
+	var err error
+	if p := t.suspect; p != nil {
+		t.suspect = nil
+		last := &p.samples[len(p.samples)-1]
+		d := u.samples[0].DTS - last.DTS - int64(last.Dur)
+		if second := int64(t.cut.timescale); d > -second && d <= second && u.samples[0].DTS > last.DTS && p.init == u.init {
+			t.doubt = false
+			p.lost = false // the jump says so
+			err = s.rebase(now, t, p.samples[0].DTS)
+			err = join(err, s.fold(ctx, now, t, p))
+			return join(err, s.admit(ctx, now, t, u))
+		}
+		err = s.bad(t, p.loc, errJump)
+	}
+	p := *u
+	p.samples = slices.Clone(u.samples)
+	t.suspect = &p
+	return err
+}

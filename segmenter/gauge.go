@@ -1,0 +1,94 @@
+package segmenter
+
+import (
+	"time"
+
+	"github.com/moqpack/moqpack/internal/media"
+)
+
+// gauge measures a track before the plan is fixed.
+type gauge struct {
+	kind      media.Kind
+	timescale uint32
+	promised  time.Duration // the longest group, by the catalog; 0 unknown
+
+	samples, ticks, bytes int64 // of everything seen
+	object                int64 // longest object, ticks
+	group                 int64 // longest complete group, ticks; 0 unknown
+	peak                  int64 // bits/s of the busiest complete group
+
+	in struct { // the group being received
+		id    uint64
+		whole bool // seen from its start
+		start int64
+		end   int64
+		bytes int64
+	}
+}
+
+func (g *gauge) add(u *unit) {
+	if u.lost || u.loc.Group != g.in.id {
+		if !u.lost && len(u.samples) > 0 {
+			g.in.end = u.samples[0].DTS
+			g.complete()
+		}
+		g.in.whole = false
+	}
+	if len(u.samples) > 0 {
+		first, last := &u.samples[0], &u.samples[len(u.samples)-1]
+		if u.loc.Object == 0 {
+			g.in.whole, g.in.start, g.in.bytes = true, first.DTS, 0
+		}
+		g.in.id, g.in.end = u.loc.Group, last.DTS+int64(last.Dur)
+		for i := range u.samples {
+			g.samples++
+			g.ticks += int64(u.samples[i].Dur)
+			g.bytes += int64(len(u.samples[i].Data))
+			g.in.bytes += int64(len(u.samples[i].Data))
+		}
+		g.object = max(g.object, g.in.end-first.DTS)
+	}
+	if u.last && u.loc.Group == g.in.id {
+		g.complete()
+	}
+}
+
+// complete takes note of the group that has just ended.
+func (g *gauge) complete() {
+	dur := g.in.end - g.in.start
+	if g.in.whole && dur > 0 && dur <= maxGroup*int64(g.timescale) {
+		g.group = max(g.group, dur)
+		g.peak = max(g.peak, rate(g.in.bytes, dur, g.timescale))
+	}
+	g.in.whole = false
+}
+
+// fine reports whether the nominal frame duration is known: at coarse timescales (milliseconds) single samples are rounded, and
+// only a whole group gives the mean.
+func (g *gauge) fine() bool {
+	const coarse = 200 // ticks
+	return g.samples > 0 && (g.ticks/g.samples >= coarse || g.kind != media.Video || g.group > 0)
+}
+
+// bitrate is the peak and the mean in bits/s, rounded up to two digits so that instances that saw different groups agree more
+// often than not.
+func (g *gauge) bitrate() (peak, mean int64) {
+	mean = rate(g.bytes, g.ticks, g.timescale)
+	return roundUp(max(g.peak, mean)), roundUp(mean)
+}
+
+func rate(bytes, ticks int64, timescale uint32) int64 {
+	if ticks <= 0 {
+		return 0
+	}
+	milliseconds := max(ticks*1000/int64(timescale), 1)
+	return bytes * 8000 / milliseconds
+}
+
+func roundUp(v int64) int64 {
+	unit := int64(1)
+	for v/unit >= 100 {
+		unit *= 10
+	}
+	return (v + unit - 1) / unit * unit
+}

@@ -1,0 +1,140 @@
+package segmenter
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+)
+
+// held is a unit that waits for the plan.
+type held struct {
+	track *track
+	unit  unit
+}
+
+// hold measures a unit and keeps it until the plan is fixed.
+func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit, size int) error {
+	t.measure(u)
+	u.samples = slices.Clone(u.samples)
+	if len(s.held) == 0 {
+		s.since = now
+	}
+	s.held = append(s.held, held{t, *u})
+	s.heldBytes += size
+	return s.settle(ctx, now, s.heldBytes > s.cfg.HoldBytes)
+}
+
+func (t *track) measure(u *unit) {
+	if t.gauge.timescale != u.init.Timescale {
+		t.gauge = gauge{kind: t.info.Kind, timescale: u.init.Timescale, promised: t.info.MaxGroupDuration}
+	}
+	t.gauge.add(u)
+}
+
+// settle fixes the plan as soon as enough is known, or when it waited too long, and lets go of what is held.
+func (s *Segmenter) settle(ctx context.Context, now time.Time, force bool) error {
+	if s.plan != nil || len(s.held) == 0 || !force && !s.measured(now.Sub(s.since)) {
+		return nil
+	}
+	var gauges []*gauge
+	for _, t := range s.tracks {
+		if t.gauge.samples > 0 {
+			gauges = append(gauges, &t.gauge)
+		}
+	}
+	if len(gauges) == 0 {
+		return nil
+	}
+	p := makePlan(s.cfg, gauges)
+	s.plan = &p
+	for _, t := range s.tracks {
+		if t.gauge.samples > 0 {
+			s.start(t)
+		}
+	}
+	// Video first: audio begins with the slot that video begins with.
+	units := s.held
+	s.held, s.heldBytes = nil, 0
+	err := s.replay(ctx, now, units, media.Video)
+	s.align()
+	err = join(err, s.replay(ctx, now, units, media.Audio))
+	s.announce()
+	return err
+}
+
+func (s *Segmenter) replay(ctx context.Context, now time.Time, units []held, kind media.Kind) (err error) {
+	for i := range units {
+		if h := &units[i]; h.track.info.Kind == kind && !h.track.done {
+			err = join(err, s.admit(ctx, now, h.track, &h.unit))
+		}
+	}
+	return err
+}
+
+// measured reports whether the plan can be fixed after so much waiting: every track has shown its frame duration, and the group
+// duration is known.
+func (s *Segmenter) measured(waited time.Duration) bool {
+	const patience = maxGroup * time.Second // with tracks that do send
+	video, group := false, false
+	for _, t := range s.tracks {
+		g := &t.gauge
+		switch {
+		case g.samples == 0 && waited < s.cfg.Patience:
+			return false
+		case g.samples == 0:
+			continue
+		case !g.fine() && waited < patience:
+			return false
+		}
+		if g.kind == media.Video {
+			video = true
+			group = group || g.group > 0 || g.promised > 0 || g.ticks > maxGroup*int64(g.timescale)
+		}
+	}
+	return !video || group || waited >= patience
+}
+
+// start gives a track its timeline under the plan.
+func (s *Segmenter) start(t *track) {
+	f := t.gauge.frame()
+	t.line = timeline.New(s.cfg.Window, f.nominal())
+	t.cut = newCut(s.plan, t.header.init, f)
+	info := *t.info
+	peak, mean := t.gauge.bitrate()
+	if info.Bitrate == 0 {
+		info.Bitrate = peak
+	}
+	if info.AvgBitrate == 0 {
+		info.AvgBitrate = min(mean, info.Bitrate)
+	}
+	t.info = &info
+}
+
+// align makes the tracks that have published nothing yet begin with the first slot of video.
+func (s *Segmenter) align() {
+	first := int64(-1)
+	for _, t := range s.tracks {
+		if t.line == nil || t.info.Kind != media.Video {
+			continue
+		}
+		n := int64(-1)
+		if oldest, ok := t.line.Load().First(); ok {
+			n = int64(oldest)
+		} else if c := &t.cut; c.live {
+			n = c.slot
+		} else if c.continuous {
+			n = c.seen + 1
+		}
+		if n >= 0 && (first < 0 || n < first) {
+			first = n
+		}
+	}
+	for _, t := range s.tracks {
+		if t.line != nil && t.info.Kind != media.Video {
+			t.cut.floor = max(t.cut.floor, first)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package segmenter
+
+import (
+	"math/big"
+	"time"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+)
+
+// maxGroup is the longest group that a segment is made to hold, in seconds. Longer ones are cut.
+const maxGroup = 10
+
+// frame is the nominal sample duration: ticks/samples. It is a mean, because publishers round 1/30 s to 33, 33, 34 ms.
+type frame struct{ ticks, samples int64 }
+
+func (f frame) seconds(timescale uint32) *big.Rat {
+	return new(big.Rat).Quo(big.NewRat(f.ticks, f.samples), big.NewRat(int64(timescale), 1))
+}
+
+// nominal is the frame in whole ticks.
+func (f frame) nominal() int64 { return max(1, (2*f.ticks+f.samples)/(2*f.samples)) }
+
+// plan is Plan and the exact numbers behind it.
+type plan struct {
+	Plan
+	group *big.Rat // seconds: the groups that segments are made of; 0 if unknown
+	part  *big.Rat // seconds: parts are the whole frames that fit
+}
+
+// makePlan fixes the constants of a channel from what was measured of its tracks, in catalog order.
+func makePlan(cfg Config, tracks []*gauge) plan {
+	p := plan{Plan: Plan{Window: cfg.Window}, group: groupOf(tracks)}
+	target := seconds(cfg.Target)
+	duration := target
+	if p.group.Sign() > 0 {
+		k := floor(new(big.Rat).Add(new(big.Rat).Quo(target, p.group), big.NewRat(1, 2)))
+		duration = new(big.Rat).Mul(p.group, big.NewRat(max(k, 1), 1))
+	}
+	p.Grid = gridOf(duration)
+	if p.Grid.Valid() != nil { // a timescale beyond all reason
+		duration, p.group = target, new(big.Rat)
+		p.Grid = gridOf(duration)
+	}
+	longest := new(big.Rat)
+	video := false
+	for _, g := range tracks {
+		video = video || g.kind == media.Video
+		longest = larger(longest, g.frame().seconds(g.timescale))
+	}
+	p.Independent = !video || p.group.Sign() > 0
+	p.TargetDuration = int(max(1, floor(new(big.Rat).Add(new(big.Rat).Add(duration, longest), big.NewRat(1, 2)))))
+	p.part, p.PartTarget = partsOf(seconds(cfg.Part), duration, tracks)
+	return p
+}
+
+// frame is reduced, and if that is not enough halved, until products of it fit into 64 bits.
+func (g *gauge) frame() frame {
+	r := big.NewRat(g.ticks, g.samples)
+	f := frame{r.Num().Int64(), r.Denom().Int64()}
+	for f.ticks > 1<<31 || f.samples > 1<<20 {
+		f = frame{max(f.ticks/2, 1), max(f.samples/2, 1)}
+	}
+	return f
+}
+
+// groupOf is the longest group known: the catalog's promise, or what was seen of the first track that completed one.
+func groupOf(tracks []*gauge) *big.Rat {
+	promised, seen := new(big.Rat), new(big.Rat)
+	for _, g := range tracks {
+		if g.kind != media.Video {
+			continue
+		}
+		if g.promised > 0 && g.promised <= maxGroup*time.Second {
+			// Catalogs count in milliseconds; groups are whole frames.
+			f := g.frame().seconds(g.timescale)
+			frames := floor(new(big.Rat).Add(new(big.Rat).Quo(seconds(g.promised), f), big.NewRat(1, 2)))
+			promised = larger(promised, new(big.Rat).Mul(f, big.NewRat(max(frames, 1), 1)))
+		}
+		if g.group > 0 && seen.Sign() == 0 {
+			seen = big.NewRat(g.group, int64(g.timescale))
+		}
+	}
+	if promised.Sign() > 0 {
+		return promised
+	}
+	return seen
+}
+
+// partsOf is the part duration to aim at, and the longest part that results. Beside one rendition's parts, those of the others
+// must not be shorter than 85 % (rfc8216bis 4.4.4.9), and a part is never shorter than a frame or an object.
+func partsOf(want, duration *big.Rat, tracks []*gauge) (part *big.Rat, target time.Duration) {
+	part = want
+	for _, g := range tracks {
+		part = larger(part, g.frame().seconds(g.timescale))
+		if object := big.NewRat(g.object, int64(g.timescale)); object.Cmp(duration) <= 0 {
+			part = larger(part, object)
+		}
+	}
+	const attempts = 8
+	for range attempts {
+		target = 0
+		for _, g := range tracks {
+			target = max(target, longestPart(part, g.frame(), g.timescale))
+		}
+		next := part
+		for _, g := range tracks {
+			f := g.frame().seconds(g.timescale)
+			k := framesIn(part, g.frame(), g.timescale)
+			whole := new(big.Rat).Mul(f, big.NewRat(k, 1))
+			if least := new(big.Rat).Mul(seconds(target), big.NewRat(85, 100)); whole.Cmp(least) < 0 {
+				next = larger(next, new(big.Rat).Mul(f, big.NewRat(k+1, 1)))
+			}
+		}
+		if next.Cmp(part) == 0 || next.Cmp(duration) > 0 {
+			break
+		}
+		part = next
+	}
+	return part, target
+}
+
+// framesIn is the number of whole frames in a part, at least one.
+func framesIn(part *big.Rat, f frame, timescale uint32) int64 {
+	return min(max(1, floor(new(big.Rat).Quo(part, f.seconds(timescale)))), maxPartSamples)
+}
+
+// longestPart is the longest part of a rendition, rounded up to the tick (frames may be rounded) and to the millisecond.
+func longestPart(part *big.Rat, f frame, timescale uint32) time.Duration {
+	ticks := ceil(new(big.Rat).Mul(big.NewRat(framesIn(part, f, timescale), 1), big.NewRat(f.ticks, f.samples)))
+	return time.Duration(ceil(big.NewRat(ticks*1000, int64(timescale)))) * time.Millisecond
+}
+
+func seconds(d time.Duration) *big.Rat { return big.NewRat(int64(d), int64(time.Second)) }
+
+func gridOf(duration *big.Rat) timeline.Grid {
+	if !duration.Num().IsUint64() || !duration.Denom().IsUint64() {
+		return timeline.Grid{}
+	}
+	return timeline.Grid{Num: duration.Num().Uint64(), Den: duration.Denom().Uint64()}
+}
+
+func larger(a, b *big.Rat) *big.Rat {
+	if a.Cmp(b) < 0 {
+		return b
+	}
+	return a
+}
+
+func floor(r *big.Rat) int64 { return new(big.Int).Div(r.Num(), r.Denom()).Int64() }
+
+func ceil(r *big.Rat) int64 { return -floor(new(big.Rat).Neg(r)) }

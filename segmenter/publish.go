@@ -1,0 +1,237 @@
+package segmenter
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/segmenter/mux"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+)
+
+// fold takes one object's samples into t's timeline.
+func (s *Segmenter) fold(ctx context.Context, now time.Time, t *track, u *unit) error {
+	var err error
+	c := &t.cut
+	if u.lost {
+		s.events.Losses++
+		err = s.lose(t)
+	}
+	if len(u.samples) > 0 {
+		if u.init.Digest != c.init.Digest {
+			err = join(err, s.change(ctx, t, u))
+		}
+		if !c.based {
+			c.base, c.based = s.baseOf(now, u.samples[0].DTS, c.timescale), true
+			if len(s.epochs) == 0 {
+				s.epochs = []epoch{{base: c.base}}
+			}
+		}
+	}
+	for i := range u.samples {
+		if e := s.sample(ctx, t, u, &u.samples[i]); e != nil {
+			return join(err, e)
+		}
+	}
+	if u.last && c.inGroup && c.group == u.loc.Group {
+		err = join(err, s.closeIf(ctx, t, c.complete(true)))
+		c.inGroup = false
+	}
+	return err
+}
+
+// sample takes the next sample into the segment it belongs to.
+func (s *Segmenter) sample(ctx context.Context, t *track, u *unit, m *media.Sample) error {
+	c := &t.cut
+	groupStart := c.enterGroup(u.loc, m)
+	c.join(m)
+	c.timed, c.next, c.last = true, m.DTS+int64(m.Dur), m.DTS
+	slot, opens, forced := c.opens(m, groupStart)
+	if opens {
+		if err := s.open(ctx, t, slot, m); err != nil {
+			return err
+		}
+		if forced {
+			s.events.ForcedCuts++
+		}
+	}
+	if !c.live {
+		return nil
+	}
+	if c.splits(m) || !c.follows(m) {
+		if err := s.flush(ctx, t); err != nil {
+			return err
+		}
+	}
+	c.take(m)
+	if c.cellOf(c.next) > c.cell {
+		if err := s.flush(ctx, t); err != nil {
+			return err
+		}
+	}
+	return s.closeIf(ctx, t, c.complete(false))
+}
+
+// open closes the segment before, records what is missing, begins the epochs on the way, and begins slot n.
+func (s *Segmenter) open(ctx context.Context, t *track, n int64, m *media.Sample) error {
+	c := &t.cut
+	if err := s.closeIf(ctx, t, c.live); err != nil {
+		return err
+	}
+	if err := s.advance(ctx, t, n); err != nil {
+		return err
+	}
+	c.slot, c.known, c.live = n, true, true
+	c.start, c.shown, c.cell = m.DTS, c.reorder, 0
+	c.pieces = make([][]byte, 0, 8)
+	c.began()
+	return nil
+}
+
+// advance brings t's timeline to slot n: through gaps, and into the epochs that begin by then.
+func (s *Segmenter) advance(ctx context.Context, t *track, n int64) error {
+	c := &t.cut
+	for i := range s.epochs {
+		e := &s.epochs[i]
+		joins := t.line.Load().Empty()
+		if e.index <= t.epoch || e.first > n && t.epoch >= 0 || joins && i+1 < len(s.epochs) && s.epochs[i+1].first <= n {
+			continue // begun, still to come, or over before the track joins
+		}
+		first := n
+		if !joins {
+			if err := s.skip(t, e.first); err != nil {
+				return err
+			}
+			first = int64(t.line.Load().Position().N)
+		}
+		if err := s.store(ctx, t); err != nil {
+			return err
+		}
+		err := t.line.Begin(timeline.Epoch{
+			Index: e.index, First: uint64(first), Init: c.init, Frame: c.frame.nominal(),
+			Origin: c.base.origin(c.grid, c.timescale), Arrival: c.base.arrival,
+		})
+		if err != nil {
+			return s.stop(t, err)
+		}
+		t.epoch, t.base = e.index, c.base
+	}
+	return s.skip(t, n)
+}
+
+// skip records the slots before n that are missing.
+func (s *Segmenter) skip(t *track, n int64) error {
+	p := t.line.Load()
+	if p.Empty() || n <= int64(p.Position().N) {
+		return nil
+	}
+	s.events.Gaps += uint64(n) - p.Position().N
+	if err := t.line.Skip(uint64(n), t.cut.nominal(t.base, t.cut.phase)); err != nil {
+		return s.stop(t, err)
+	}
+	return nil
+}
+
+// store puts the header in force, unless it is there already.
+func (s *Segmenter) store(ctx context.Context, t *track) error {
+	init := t.cut.init
+	if t.stored == init.Digest {
+		return nil
+	}
+	err := s.sink.Put(ctx, Media{Track: t.info, What: InitSegment, Digest: init.Digest, Body: [][]byte{init.Bytes}})
+	if err != nil {
+		return fmt.Errorf("segmenter: put header of %q: %w", t.info.Name, err)
+	}
+	t.stored = init.Digest
+	return nil
+}
+
+// flush publishes the part that is being collected.
+func (s *Segmenter) flush(ctx context.Context, t *track) error {
+	c := &t.cut
+	if len(c.part) == 0 {
+		return nil
+	}
+	n, p := uint64(c.slot), len(c.pieces)
+	first, last := &c.part[0], &c.part[len(c.part)-1]
+	part := timeline.Part{Start: first.DTS + c.shown, Dur: last.DTS + int64(last.Dur) - first.DTS, Independent: first.Sync}
+	body, err := mux.Fragment(mux.Sequence(n, p), c.part)
+	clear(c.part) // the payloads may go
+	c.part, c.bytes = c.part[:0], 0
+	if err != nil {
+		return s.stop(t, err)
+	}
+	part.Size = int64(len(body))
+	c.pieces = append(c.pieces, body)
+	err = s.sink.Put(ctx, Media{Track: t.info, What: MediaPart, N: n, Part: p, Body: c.pieces[p : p+1 : p+1]})
+	if err != nil {
+		c.pieces = c.pieces[:p]
+		return join(fmt.Errorf("segmenter: put part %d.%d of %q: %w", n, p, t.info.Name, err), s.lose(t))
+	}
+	if err := t.line.Append(n, p, part); err != nil {
+		return s.stop(t, err)
+	}
+	return nil
+}
+
+// closeIf completes the segment that is being written, if it is whole.
+func (s *Segmenter) closeIf(ctx context.Context, t *track, whole bool) error {
+	c := &t.cut
+	if !whole {
+		return nil
+	}
+	if err := s.flush(ctx, t); err != nil || !c.live || len(c.pieces) == 0 {
+		return err
+	}
+	n := uint64(c.slot)
+	if err := s.sink.Put(ctx, Media{Track: t.info, What: MediaSegment, N: n, Body: c.pieces}); err != nil {
+		return join(fmt.Errorf("segmenter: put segment %d of %q: %w", n, t.info.Name, err), s.lose(t))
+	}
+	c.live, c.pieces = false, nil
+	if err := t.line.Close(n, timeline.Full); err != nil {
+		return s.stop(t, err)
+	}
+	return nil
+}
+
+// lose gives up the segment being written, of which media is missing for ever. What was published of it stays; nothing more
+// will come, because what is whole elsewhere must not have other bytes here.
+func (s *Segmenter) lose(t *track) error {
+	c := &t.cut
+	c.continuous, c.inGroup = false, false
+	clear(c.part)
+	c.part, c.bytes = c.part[:0], 0
+	if !c.live {
+		return nil
+	}
+	published := len(c.pieces) > 0
+	c.live, c.pieces = false, nil
+	if !published {
+		return nil // the slot is recorded as missing when the next one opens
+	}
+	s.events.Gaps++
+	start, dur := c.nominal(t.base, c.phase)(uint64(c.slot))
+	if err := t.line.Break(uint64(c.slot), start+dur); err != nil {
+		return s.stop(t, err)
+	}
+	return nil
+}
+
+// stop ends a track whose invariants are broken. The others go on.
+func (s *Segmenter) stop(t *track, err error) error {
+	t.done = true
+	return fmt.Errorf("segmenter: track %q stops: %w", t.info.Name, err)
+}
+
+// finish ends t's timeline; the open segment is whole if the track is known to be.
+func (s *Segmenter) finish(ctx context.Context, t *track, whole bool) error {
+	if t.done || t.line == nil {
+		t.done = true
+		return nil
+	}
+	err := s.closeIf(ctx, t, whole && t.cut.live && !t.doubt)
+	err = join(err, s.lose(t))
+	t.done = true
+	return join(err, t.line.End())
+}
