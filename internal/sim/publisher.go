@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +28,10 @@ type Config struct {
 	Drafts []string
 	// Certificate to show, such as that of the publisher that this one replaces. Nil: a new one that signs itself.
 	Certificate *tls.Certificate
-	Faults      Faults
-	Logger      *slog.Logger // nil: discarded
+	// Announce sends a PUBLISH_NAMESPACE for every broadcast to whoever connects, unasked, as moq-dev does.
+	Announce bool
+	Faults   Faults
+	Logger   *slog.Logger // nil: discarded
 }
 
 // Publisher serves its broadcasts to any number of subscribers. Its methods may be called from any goroutine.
@@ -38,6 +39,7 @@ type Publisher struct {
 	cert     tls.Certificate
 	drafts   []string
 	channels []*channel
+	announce bool
 	log      *slog.Logger
 	faults   atomic.Pointer[Faults]
 
@@ -50,7 +52,7 @@ var ErrKilled = errors.New("killed")
 
 // New puts the broadcasts on the air: time begins to count for those that have an epoch.
 func New(c Config) (*Publisher, error) {
-	p := &Publisher{drafts: c.Drafts, log: c.Logger, kill: make(chan struct{})}
+	p := &Publisher{drafts: c.Drafts, announce: c.Announce, log: c.Logger, kill: make(chan struct{})}
 	p.faults.Store(&c.Faults)
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -183,13 +185,4 @@ func (p *Publisher) feed(name dialect.TrackName) (feed, bool) {
 		return nil, false
 	}
 	return c.feed(name.Name)
-}
-
-// Namespaces are the broadcasts' names, with their fields joined by "/".
-func (p *Publisher) Namespaces() []string {
-	var all []string
-	for _, c := range p.channels {
-		all = append(all, strings.Join(c.Namespace, "/"))
-	}
-	return all
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/moqpack/moqpack/internal/sim"
 	"github.com/moqpack/moqpack/internal/sim/live"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
 // everyDraft runs f in a bubble of its own for every draft.
@@ -283,6 +284,24 @@ func TestDatagramsCarryWhatFits(t *testing.T) {
 			t.Errorf("%d streams and %d datagrams", len(streams), len(datagrams))
 		}
 		seamless(t, "video-360", sorted(append(streams, stream{objects: datagrams})), 90)
+	})
+}
+
+func TestAnnouncedBroadcastsCanBeHad(t *testing.T) {
+	everyDraft(t, func(t *testing.T, n *sim.Network, draft string) {
+		p, addr := publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}, Announce: true})
+		c := dial(t, p, draft, n.Listen(), addr)
+		r := c.replies
+		if r == nil {
+			st, err := c.conn.AcceptStream(t.Context())
+			c.must(err)
+			r = wire.NewReader(st, c.d.Varint, "announcement")
+		}
+		m, is := c.read(r).(*dialect.PublishNamespace)
+		if !is || m.RequestID != 1 || !cmp.Equal(m.Namespace, []string{"demo"}) {
+			t.Errorf("%#v", m)
+		}
+		c.subscribe("video-180", dialect.Params{})
 	})
 }
 

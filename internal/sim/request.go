@@ -74,10 +74,14 @@ func (s *session) serveControl(ctx context.Context, g *errgroup.Group) error {
 	if err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
-	if _, ok := m.(*dialect.Setup); !ok {
+	setup, ok := m.(*dialect.Setup)
+	if !ok {
 		return violation{fmt.Sprintf("the control stream begins with %T", m)}
 	}
 	if err := send(&dialect.Setup{Server: true, MaxRequestID: 1 << 30, Implementation: implementation}); err != nil {
+		return fmt.Errorf("control stream: %w", err)
+	}
+	if err := s.announceOnControl(setup.MaxRequestID, send); err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
 	g.Go(func() error { return s.acceptRequests(ctx, g) }) // SUBSCRIBE_NAMESPACE has a stream of its own even here

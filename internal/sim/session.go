@@ -57,6 +57,9 @@ func (s *session) run(ctx context.Context) error {
 		g.Go(func() error { return s.openControl(gctx) })
 		g.Go(func() error { return s.acceptUni(gctx, g) })
 		g.Go(func() error { return s.acceptRequests(gctx, g) })
+		for _, m := range s.announcements() {
+			g.Go(func() error { return s.announce(gctx, m) })
+		}
 	}
 	<-gctx.Done()
 	if !errors.Is(context.Cause(ctx), ErrKilled) {

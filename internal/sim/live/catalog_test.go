@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"testing"
@@ -8,7 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/internal/sim/live"
+	"github.com/moqpack/moqpack/subscriber/catalog"
 )
 
 func parse(t *testing.T, b []byte, err error) map[string]any {
@@ -112,5 +115,37 @@ func TestCompleteCatalogHasNoTracks(t *testing.T) {
 	m := parse(t, data, err)
 	if m["isComplete"] != true || len(m["tracks"].([]any)) != 0 {
 		t.Errorf("%s", data)
+	}
+}
+
+func TestTheSubscriberReadsEveryGeneration(t *testing.T) {
+	for _, generation := range []live.Generation{live.MSF01, live.MSF00} {
+		b := demo(t)
+		b.Generation = generation
+		d := catalog.NewDecoder(b.Namespace)
+		data, err := b.Catalog(time.Now(), map[string]bool{"audio-sv": true}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Decode(media.Location{Group: 5}, data); err != nil {
+			t.Fatal(err)
+		}
+		if data, err = b.Delta(time.Now(), []string{"audio-sv"}, []string{"video-180"}); err != nil {
+			t.Fatal(err)
+		}
+		c, err := d.Decode(media.Location{Group: 5, Object: 1}, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, track := range c.Tracks {
+			names = append(names, track.Name)
+			if s, _ := b.Source(track.Name); !bytes.Equal(track.Init, s.Init()) {
+				t.Errorf("%s: the header is not the one that was written", track.Name)
+			}
+		}
+		if diff := cmp.Diff([]string{"video-360", "video-270", "audio-en", "audio-sv"}, names); diff != "" || len(c.Skipped) > 0 {
+			t.Errorf("generation %d: %s %v", generation, diff, c.Skipped)
+		}
 	}
 }

@@ -1,0 +1,51 @@
+package sim
+
+import (
+	"context"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
+)
+
+// announcements are the PUBLISH_NAMESPACEs of all broadcasts. A server's request ids are odd.
+func (s *session) announcements() []dialect.Message {
+	var all []dialect.Message
+	if !s.p.announce {
+		return nil
+	}
+	for i, c := range s.p.channels {
+		all = append(all, &dialect.PublishNamespace{RequestID: uint64(2*i + 1), Namespace: c.Namespace})
+	}
+	return all
+}
+
+// announce sends one announcement on a stream of its own (17 and later) and keeps the stream as long as the session. Whether the
+// peer is interested makes no difference.
+func (s *session) announce(ctx context.Context, m dialect.Message) error {
+	st, err := s.conn.OpenStreamSync(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := st.Write(s.d.Append(nil, m)); err != nil {
+		return nil // refused without a word
+	}
+	r := wire.NewReader(st, s.d.Varint, "announcement")
+	answer, err := s.d.Read(r)
+	for answer != nil && err == nil {
+		answer, err = s.d.Read(r)
+	}
+	return fatal(err)
+}
+
+// announceOnControl sends as many announcements as the peer allows (up to 16). It ignores the answers.
+func (s *session) announceOnControl(limit uint64, send func(dialect.Message) error) error {
+	for _, m := range s.announcements() {
+		if requestID(m) >= limit {
+			return nil
+		}
+		if err := send(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
