@@ -26,7 +26,7 @@ type Config struct {
 	Absent []string
 	// Drafts are the ALPN strings to accept, preferred ones first. Nil: all that moqpack speaks.
 	Drafts []string
-	// Certificate to show, such as that of the publisher that this one replaces. Nil: a new one that signs itself.
+	// Certificate to show, such as the KeyPair of the publisher that this one replaces. Nil: a new one that signs itself.
 	Certificate *tls.Certificate
 	// Announce sends a PUBLISH_NAMESPACE for every broadcast to whoever connects, unasked, as moq-dev does.
 	Announce bool

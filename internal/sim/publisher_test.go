@@ -3,6 +3,7 @@ package sim_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/quic-go/quic-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/internal/media"
@@ -197,15 +199,38 @@ func TestAKilledPublisherSaysNothingAndContinuesAfterARestart(t *testing.T) {
 		if err := c.conn.Context().Err(); err != nil {
 			t.Error("the subscriber was told")
 		}
-		conn := n.Listen()
-		serve(t, p, conn)
-		c = dial(t, p, draft, n.Listen(), conn.LocalAddr())
+		_, addr = publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}, Certificate: p.KeyPair()})
+		c = dial(t, p, draft, n.Listen(), addr)
 		c.subscribe("video-180", dialect.Params{})
 		after := sorted(c.collect(2 * time.Second))
 		seamless(t, "video-180", before, 40)
 		seamless(t, "video-180", after, 40)
 		if gap := after[0].Group - before[len(before)-1].Group; gap < 5 || gap > 6 {
 			t.Errorf("%d groups later, want 5 or 6", gap)
+		}
+	})
+}
+
+func TestAStoppedPublisherSaysGoodbye(t *testing.T) {
+	everyDraft(t, func(t *testing.T, n *sim.Network, draft string) {
+		p, err := sim.New(sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(n.Close)
+		conn := n.Listen()
+		ctx, cancel := context.WithCancel(t.Context())
+		var g errgroup.Group
+		g.Go(func() error { return p.Serve(ctx, conn) })
+		c := dial(t, p, draft, n.Listen(), conn.LocalAddr())
+		c.subscribe("video-180", dialect.Params{})
+		elapse(time.Second)
+		cancel()
+		c.must(g.Wait())
+		elapse(100 * time.Millisecond)
+		var closed *quic.ApplicationError
+		if err := context.Cause(c.conn.Context()); !errors.As(err, &closed) || closed.ErrorCode != dialect.NoError {
+			t.Errorf("the connection ended with %v", err)
 		}
 	})
 }

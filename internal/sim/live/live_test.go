@@ -192,3 +192,20 @@ func TestNothingExistsBeforeTheFirstObjectIsDue(t *testing.T) {
 		t.Errorf("400 ms after the epoch: %v, %v", l, ok)
 	}
 }
+
+func BenchmarkPayload(b *testing.B) {
+	broadcast, err := live.Demo("demo")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := live.NewSource(broadcast.Tracks[0], time.Time{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for l := (media.Location{Group: 1_800_000_000}); b.Loop(); l = s.Next(l) {
+		if _, err := s.Payload(l); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
