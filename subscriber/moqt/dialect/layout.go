@@ -187,7 +187,7 @@ func layouts18() []layout {
 	own = append(own, sharedLayouts()...)
 	return append(own,
 		is(0x07, "REQUEST_OK", publishOK), // written only: 0x07 is parsed as a RequestOK
-		is(0x1E, "PUBLISH_OK", publishOK)) // still in the table of 18
+		is(0x1E, "PUBLISH_OK", requestOK)) // parsed only: still in the table of 18
 }
 
 // sharedLayouts are the messages with the same numbers in 16 and later.

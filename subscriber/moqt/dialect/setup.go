@@ -64,7 +64,9 @@ func (c *coder) readOption(s *Setup, o media.Property) {
 	case optionPath:
 		s.Path = string(o.Bytes)
 	case optionMaxRequestID:
-		s.MaxRequestID = o.Value
+		if c.d.countedSetup {
+			s.MaxRequestID = o.Value
+		}
 	case optionToken:
 		t := coder{d: c.d, in: wire.NewCursor("AUTHORIZATION_TOKEN", c.d.Varint, o.Bytes)}
 		s.Tokens = append(s.Tokens, Token{})
