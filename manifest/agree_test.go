@@ -76,12 +76,12 @@ func step(t *testing.T, p manifest.Presentation, before map[string]string) map[s
 		checkParts(t, &p, full)
 		plain := parsePlaylist(t, docs[id+".legacy.m3u8"])
 		checkPlain(t, full, plain)
-		if old, ok := before[id+".index.m3u8"]; ok && !strings.HasPrefix(old, "manifest:") {
+		if old, ok := before[id+".index.m3u8"]; ok {
 			checkDelta(t, parsePlaylist(t, old), parsePlaylist(t, docs[id+".index.skip.m3u8"]), full)
 			checkPromises(t, parsePlaylist(t, old), full)
 		}
-		if !strings.HasPrefix(docs["legacy.mpd"], "manifest:") {
-			checkMPD(t, &p, full, parseTimeline(t, docs["legacy.mpd"])[id])
+		if text, ok := docs["legacy.mpd"]; ok {
+			checkMPD(t, &p, full, parseTimeline(t, text)[id])
 		}
 	}
 	checkURIs(t, p, docs)
@@ -279,7 +279,6 @@ func references(text string) []string {
 		line = strings.TrimSpace(line)
 		_, attributes, _ := strings.Cut(line, ":")
 		switch {
-		case strings.HasPrefix(line, "manifest:"):
 		case strings.HasPrefix(line, "<SegmentTemplate"):
 			if _, after, ok := strings.Cut(line, `initialization="`); ok {
 				uri, _, _ := strings.Cut(after, `"`)
