@@ -29,10 +29,9 @@ func Live(p manifest.Presentation) (manifest.Document, error) {
 	}
 	m := dynamic(&p)
 	m.Profiles = m.Profiles.AddProfile(profileLowLatency)
-	target := latency(&p)
 	m.MinBufferTime = duration(3 * p.Plan.PartTarget)
-	m.SuggestedPresentationDelay = duration(target)
-	m.ServiceDescription = []*mpd.ServiceDescriptionType{serviceDescription(&p, target)}
+	// No suggestedPresentationDelay: Shaka Player adds it to the latency that it aims at, the others prefer that one.
+	m.ServiceDescription = []*mpd.ServiceDescriptionType{serviceDescription(&p, latency(&p))}
 	var newest int64
 	for _, pd := range periods(&p) {
 		e, err := livePeriod(&p, &pd)
