@@ -71,6 +71,7 @@ type pkg struct {
 	name   string
 	hasDoc bool // there is a doc.go
 	code   bool // there is a file that is no test
+	tests  []*goFile
 }
 
 func (c *checker) report(file string, line int, rule, format string, args ...any) {
@@ -119,6 +120,7 @@ func machinePath(line []byte, p string) bool {
 
 func (c *checker) wholePackages() {
 	for dir, p := range c.packages {
+		p.checkTests()
 		if slices.Contains(vague(), p.name) {
 			c.report(dir, 0, "name", "package %s says nothing about what is in it", p.name)
 		}

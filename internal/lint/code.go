@@ -8,17 +8,11 @@ import (
 
 // checkCode applies the rules about what a function does.
 func (g *goFile) checkCode() {
-	for _, decl := range g.ast.Decls {
-		fn, ok := decl.(*ast.FuncDecl)
-		if !ok || fn.Body == nil {
-			continue
-		}
+	for _, fn := range g.functions() {
 		if fn.Name.Name == "init" && fn.Recv == nil {
 			g.report(g.name, g.at(fn), "init", "init runs before anyone can decide; construct values where they are used")
 		}
-		if g.test {
-			g.checkTest(fn)
-		} else if withinAny(g.dir, pure()) {
+		if !g.test && withinAny(g.dir, pure()) {
 			g.checkPure(fn)
 		}
 	}
@@ -39,34 +33,85 @@ func (g *goFile) checkPure(fn *ast.FuncDecl) {
 	})
 }
 
-// checkTest finds sleeps in real time and skipped tests. A helper that sleeps is believed to run in a bubble if its file
-// imports testing/synctest.
-func (g *goFile) checkTest(fn *ast.FuncDecl) {
-	bubbles := slices.Contains(g.imports, "testing/synctest")
-	inBubble := bubbles && !isTest(fn)
-	var inspect func(n ast.Node, inBubble bool)
-	inspect = func(root ast.Node, inBubble bool) {
-		ast.Inspect(root, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.CallExpr:
-				if sel, ok := n.Fun.(*ast.SelectorExpr); ok && is(sel, "synctest", "Test") {
-					for _, arg := range n.Args {
-						inspect(arg, true)
-					}
-					return false
-				}
-			case *ast.SelectorExpr:
-				if is(n, "time", "Sleep") && !inBubble {
-					g.report(g.name, g.at(n), "sleep", "a sleep outside a synctest bubble is slow today and flaky tomorrow; wait for the event")
-				}
-				if is(n, "t", "Skip", "Skipf", "SkipNow") || is(n, "b", "Skip", "Skipf", "SkipNow") {
-					g.report(g.name, g.at(n), "skip", "a test that skips itself proves nothing and looks as if it did")
-				}
+// checkTests finds sleeps in real time and skipped tests.
+func (p *pkg) checkTests() {
+	openers := map[string]bool{} // functions that run what they are given in a bubble
+	bubbles := false             // some test of the package runs in one
+	for _, g := range p.tests {
+		bubbles = bubbles || slices.Contains(g.imports, "testing/synctest")
+		for _, fn := range g.functions() {
+			if !isTest(fn) && containsCall(fn.Body, nil) {
+				openers[fn.Name.Name] = true
 			}
-			return true
-		})
+		}
 	}
-	inspect(fn.Body, inBubble)
+	for _, g := range p.tests {
+		for _, fn := range g.functions() {
+			// A helper that sleeps is believed to be called in a bubble if there are any, and a function literal to run
+			// in the one that its test opens.
+			g.checkTest(fn.Body, openers, bubbles && !isTest(fn), containsCall(fn.Body, openers))
+		}
+	}
+}
+
+// checkTest looks at a piece of a test, which runs in a bubble or does not, and whose function literals do if literals.
+func (g *goFile) checkTest(root ast.Node, openers map[string]bool, inBubble, literals bool) {
+	ast.Inspect(root, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			if opens(n, openers) {
+				for _, arg := range n.Args {
+					g.checkTest(arg, openers, true, true)
+				}
+				return false
+			}
+		case *ast.FuncLit:
+			if literals && !inBubble {
+				g.checkTest(n.Body, openers, true, true)
+				return false
+			}
+		case *ast.SelectorExpr:
+			if is(n, "time", "Sleep") && !inBubble {
+				g.report(g.name, g.at(n), "sleep", "a sleep outside a synctest bubble is slow today and flaky tomorrow; wait for the event")
+			}
+			if is(n, "t", "Skip", "Skipf", "SkipNow") || is(n, "b", "Skip", "Skipf", "SkipNow") {
+				g.report(g.name, g.at(n), "skip", "a test that skips itself proves nothing and looks as if it did")
+			}
+		}
+		return true
+	})
+}
+
+// opens reports whether the call runs its arguments in a bubble.
+func opens(call *ast.CallExpr, openers map[string]bool) bool {
+	switch fn := call.Fun.(type) {
+	case *ast.SelectorExpr:
+		return is(fn, "synctest", "Test")
+	case *ast.Ident:
+		return openers[fn.Name]
+	}
+	return false
+}
+
+// containsCall reports whether a bubble is opened anywhere beneath root.
+func containsCall(root ast.Node, openers map[string]bool) (found bool) {
+	ast.Inspect(root, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		found = found || ok && opens(call, openers)
+		return !found
+	})
+	return found
+}
+
+// functions are those of the file that have a body.
+func (g *goFile) functions() []*ast.FuncDecl {
+	var out []*ast.FuncDecl
+	for _, decl := range g.ast.Decls {
+		if fn, ok := decl.(*ast.FuncDecl); ok && fn.Body != nil {
+			out = append(out, fn)
+		}
+	}
+	return out
 }
 
 func isTest(fn *ast.FuncDecl) bool {

@@ -51,6 +51,7 @@ func TestEachRuleFindsItsBadExample(t *testing.T) {
 		{"a sleep in a test", "server/a_test.go", "package server\nimport \"time\"\nfunc TestX(t *T) { time.Sleep(1) }", "sleep: "},
 		{"a sleep in a bubble", "server/a_test.go", "package server\nimport (\"time\";\"testing/synctest\")\nfunc TestX(t *T) { synctest.Test(t, func(t *T) { time.Sleep(1) }) }", ""},
 		{"a sleep beside a bubble", "server/a_test.go", "package server\nimport (\"time\";\"testing/synctest\")\nfunc TestX(t *T) { synctest.Test(t, nil); time.Sleep(1) }", "sleep: "},
+		{"a sleep in a bubble that a helper opens", "server/a_test.go", "package server\nimport (\"time\";\"testing/synctest\")\nfunc bubble(f func()) { synctest.Test(nil, nil); f() }\nfunc TestX(t *T) { bubble(func() { time.Sleep(1) }) }", ""},
 		{"a skipped test", "server/a_test.go", "package server\nfunc TestX(t *T) { t.Skip() }", "skip: "},
 		{"init", "server/a.go", "package server\nfunc init() {}", "init: "},
 		{"a long file", "server/a.go", "package server\n" + strings.Repeat("\n", maxLines), "length: "},

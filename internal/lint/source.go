@@ -17,9 +17,8 @@ func (c *checker) source(name string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	test := strings.HasSuffix(name, "_test.go")
-	c.remember(name, f, test)
-	g := goFile{checker: c, name: name, dir: path.Dir(name), test: test, fset: fset, ast: f}
+	g := &goFile{checker: c, name: name, dir: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), fset: fset, ast: f}
+	g.remember()
 	for _, spec := range f.Imports {
 		target, err := strconv.Unquote(spec.Path.Value)
 		if err != nil {
@@ -32,15 +31,19 @@ func (c *checker) source(name string, text []byte) error {
 	return nil
 }
 
-func (c *checker) remember(name string, f *ast.File, test bool) {
-	dir := path.Dir(name)
-	p := c.packages[dir]
+// remember keeps what the rules about whole packages need.
+func (g *goFile) remember() {
+	p := g.packages[g.dir]
 	if p == nil {
-		p = &pkg{name: strings.TrimSuffix(f.Name.Name, "_test")}
-		c.packages[dir] = p
+		p = &pkg{name: strings.TrimSuffix(g.ast.Name.Name, "_test")}
+		g.packages[g.dir] = p
 	}
-	p.hasDoc = p.hasDoc || path.Base(name) == "doc.go"
-	p.code = p.code || !test
+	p.hasDoc = p.hasDoc || path.Base(g.name) == "doc.go"
+	if g.test {
+		p.tests = append(p.tests, g)
+	} else {
+		p.code = true
+	}
 }
 
 // goFile is the file that is being checked.
