@@ -68,7 +68,7 @@ func newCut(p *plan, init *media.Init, f frame) cut {
 	return cut{
 		grid: p.Grid, init: init, timescale: init.Timescale, video: init.Kind == media.Video, frame: f,
 		half:      f.nominal() / 2,
-		perPart:   framesIn(p.part, f, init.Timescale),
+		perPart:   framesIn(seconds(p.PartTarget), f, init.Timescale),
 		partLimit: ticks(seconds(p.PartTarget)),
 		groupDur:  ticks(p.group),
 		// EXTINF is rounded to the nearest second and may then not exceed the target duration (rfc8216bis 4.4.3.1).

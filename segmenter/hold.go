@@ -13,6 +13,7 @@ import (
 type held struct {
 	track *track
 	unit  unit
+	now   time.Time // when it came
 }
 
 // hold measures a unit and keeps it until the plan is fixed.
@@ -22,7 +23,7 @@ func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit, 
 	if len(s.held) == 0 {
 		s.since = now
 	}
-	s.held = append(s.held, held{t, *u})
+	s.held = append(s.held, held{t, *u, now})
 	s.heldBytes += size
 	return s.settle(ctx, now, s.heldBytes > s.cfg.HoldBytes)
 }
@@ -58,17 +59,17 @@ func (s *Segmenter) settle(ctx context.Context, now time.Time, force bool) error
 	// Video first: audio begins with the slot that video begins with.
 	units := s.held
 	s.held, s.heldBytes = nil, 0
-	err := s.replay(ctx, now, units, media.Video)
+	err := s.replay(ctx, units, media.Video)
 	s.align()
-	err = join(err, s.replay(ctx, now, units, media.Audio))
+	err = join(err, s.replay(ctx, units, media.Audio))
 	s.announce()
 	return err
 }
 
-func (s *Segmenter) replay(ctx context.Context, now time.Time, units []held, kind media.Kind) (err error) {
+func (s *Segmenter) replay(ctx context.Context, units []held, kind media.Kind) (err error) {
 	for i := range units {
 		if h := &units[i]; h.track.info.Kind == kind && !h.track.done {
-			err = join(err, s.admit(ctx, now, h.track, &h.unit))
+			err = join(err, s.admit(ctx, h.now, h.track, &h.unit))
 		}
 	}
 	return err

@@ -25,7 +25,6 @@ func (f frame) nominal() int64 { return max(1, (2*f.ticks+f.samples)/(2*f.sample
 type plan struct {
 	Plan
 	group *big.Rat // seconds: the groups that segments are made of; 0 if unknown
-	part  *big.Rat // seconds: parts are the whole frames that fit
 }
 
 // makePlan fixes the constants of a channel from what was measured of its tracks, in catalog order.
@@ -50,7 +49,7 @@ func makePlan(cfg Config, tracks []*gauge) plan {
 	}
 	p.Independent = !video || p.group.Sign() > 0
 	p.TargetDuration = int(max(1, floor(new(big.Rat).Add(new(big.Rat).Add(duration, longest), big.NewRat(1, 2)))))
-	p.part, p.PartTarget = partsOf(seconds(cfg.Part), duration, tracks)
+	p.PartTarget = partTarget(seconds(cfg.Part), duration, tracks)
 	return p
 }
 
@@ -87,10 +86,10 @@ func groupOf(tracks []*gauge) *big.Rat {
 	return seen
 }
 
-// partsOf is the part duration to aim at, and the longest part that results. Beside one rendition's parts, those of the others
-// must not be shorter than 85 % (rfc8216bis 4.4.4.9), and a part is never shorter than a frame or an object.
-func partsOf(want, duration *big.Rat, tracks []*gauge) (part *big.Rat, target time.Duration) {
-	part = want
+// partTarget is the longest part of any rendition, when parts are the whole frames that fit into want. Beside it, the parts of
+// the others must not be shorter than 85 % (rfc8216bis 4.4.4.9), and a part is never shorter than a frame or an object.
+func partTarget(want, duration *big.Rat, tracks []*gauge) (target time.Duration) {
+	part := want
 	for _, g := range tracks {
 		part = larger(part, g.frame().seconds(g.timescale))
 		if object := big.NewRat(g.object, int64(g.timescale)); object.Cmp(duration) <= 0 {
@@ -117,7 +116,7 @@ func partsOf(want, duration *big.Rat, tracks []*gauge) (part *big.Rat, target ti
 		}
 		part = next
 	}
-	return part, target
+	return target
 }
 
 // framesIn is the number of whole frames in a part, at least one.

@@ -30,8 +30,9 @@ func (s *Segmenter) fold(ctx context.Context, now time.Time, t *track, u *unit) 
 		}
 	}
 	for i := range u.samples {
-		if e := s.sample(ctx, t, u, &u.samples[i]); e != nil {
-			return join(err, e)
+		err = join(err, s.sample(ctx, t, u, &u.samples[i]))
+		if t.done {
+			return err
 		}
 	}
 	if u.last && c.inGroup && c.group == u.loc.Group {
@@ -48,45 +49,39 @@ func (s *Segmenter) sample(ctx context.Context, t *track, u *unit, m *media.Samp
 	c.join(m)
 	c.timed, c.next, c.last = true, m.DTS+int64(m.Dur), m.DTS
 	slot, opens, forced := c.opens(m, groupStart)
+	var err error
 	if opens {
-		if err := s.open(ctx, t, slot, m); err != nil {
-			return err
-		}
 		if forced {
 			s.events.ForcedCuts++
 		}
+		err = s.open(ctx, t, slot, m)
+	}
+	if c.live && (c.splits(m) || !c.follows(m)) {
+		err = join(err, s.flush(ctx, t))
 	}
 	if !c.live {
-		return nil
-	}
-	if c.splits(m) || !c.follows(m) {
-		if err := s.flush(ctx, t); err != nil {
-			return err
-		}
+		return err
 	}
 	c.take(m)
 	if c.cellOf(c.next) > c.cell {
-		if err := s.flush(ctx, t); err != nil {
-			return err
-		}
+		err = join(err, s.flush(ctx, t))
 	}
-	return s.closeIf(ctx, t, c.complete(false))
+	return join(err, s.closeIf(ctx, t, c.complete(false)))
 }
 
 // open closes the segment before, records what is missing, begins the epochs on the way, and begins slot n.
 func (s *Segmenter) open(ctx context.Context, t *track, n int64, m *media.Sample) error {
 	c := &t.cut
-	if err := s.closeIf(ctx, t, c.live); err != nil {
-		return err
+	err := s.closeIf(ctx, t, c.live)
+	c.slot, c.known = n, true
+	if e := s.advance(ctx, t, n); e != nil || t.done {
+		return join(err, e)
 	}
-	if err := s.advance(ctx, t, n); err != nil {
-		return err
-	}
-	c.slot, c.known, c.live = n, true, true
+	c.live = true
 	c.start, c.shown, c.cell = m.DTS, c.reorder, 0
 	c.pieces = make([][]byte, 0, 8)
 	c.began()
-	return nil
+	return err
 }
 
 // advance brings t's timeline to slot n: through gaps, and into the epochs that begin by then.
@@ -167,7 +162,7 @@ func (s *Segmenter) flush(ctx context.Context, t *track) error {
 	err = s.sink.Put(ctx, Media{Track: t.info, What: MediaPart, N: n, Part: p, Body: c.pieces[p : p+1 : p+1]})
 	if err != nil {
 		c.pieces = c.pieces[:p]
-		return join(fmt.Errorf("segmenter: put part %d.%d of %q: %w", n, p, t.info.Name, err), s.lose(t))
+		return join(fmt.Errorf("segmenter: put part %d.%d of %q: %w", n, p, t.info.Name, err), s.abandon(t))
 	}
 	if err := t.line.Append(n, p, part); err != nil {
 		return s.stop(t, err)
@@ -186,7 +181,7 @@ func (s *Segmenter) closeIf(ctx context.Context, t *track, whole bool) error {
 	}
 	n := uint64(c.slot)
 	if err := s.sink.Put(ctx, Media{Track: t.info, What: MediaSegment, N: n, Body: c.pieces}); err != nil {
-		return join(fmt.Errorf("segmenter: put segment %d of %q: %w", n, t.info.Name, err), s.lose(t))
+		return join(fmt.Errorf("segmenter: put segment %d of %q: %w", n, t.info.Name, err), s.abandon(t))
 	}
 	c.live, c.pieces = false, nil
 	if err := t.line.Close(n, timeline.Full); err != nil {
@@ -195,11 +190,16 @@ func (s *Segmenter) closeIf(ctx context.Context, t *track, whole bool) error {
 	return nil
 }
 
-// lose gives up the segment being written, of which media is missing for ever. What was published of it stays; nothing more
-// will come, because what is whole elsewhere must not have other bytes here.
+// lose notes that media of t is missing for ever.
 func (s *Segmenter) lose(t *track) error {
+	t.cut.continuous, t.cut.inGroup = false, false
+	return s.abandon(t)
+}
+
+// abandon gives up the segment being written. What was published of it stays; nothing more will come, because what is whole
+// elsewhere must not have other bytes here.
+func (s *Segmenter) abandon(t *track) error {
 	c := &t.cut
-	c.continuous, c.inGroup = false, false
 	clear(c.part)
 	c.part, c.bytes = c.part[:0], 0
 	if !c.live {
@@ -221,6 +221,10 @@ func (s *Segmenter) lose(t *track) error {
 // stop ends a track whose invariants are broken. The others go on.
 func (s *Segmenter) stop(t *track, err error) error {
 	t.done = true
+	if o := t.line.Load().Open; o != nil {
+		err = join(err, t.line.Break(o.N, o.End()))
+	}
+	err = join(err, t.line.End())
 	return fmt.Errorf("segmenter: track %q stops: %w", t.info.Name, err)
 }
 
@@ -231,7 +235,7 @@ func (s *Segmenter) finish(ctx context.Context, t *track, whole bool) error {
 		return nil
 	}
 	err := s.closeIf(ctx, t, whole && t.cut.live && !t.doubt)
-	err = join(err, s.lose(t))
+	err = join(err, s.abandon(t))
 	t.done = true
 	return join(err, t.line.End())
 }
