@@ -46,8 +46,8 @@ func (e *RequestError) Error() string {
 
 func (e *RequestError) Unwrap() error { return e.Kind }
 
-func refused(op string, d *dialect.Dialect, m *dialect.RequestError) *RequestError {
-	e := &RequestError{Op: op, Code: m.Code, Reason: m.Reason, Kind: kinds(d.Refusal(m.Code))}
+func refused(op string, d *dialect.Dialect, m *dialect.RequestError, tokens int) *RequestError {
+	e := &RequestError{Op: op, Code: m.Code, Reason: m.Reason, Kind: kind(d.Refusal(m.Code), tokens)}
 	if m.Retry > 0 {
 		const longest = uint64(24 * time.Hour / time.Millisecond)
 		e.Retry, e.RetryAfter = true, time.Duration(min(m.Retry-1, longest))*time.Millisecond
@@ -55,11 +55,17 @@ func refused(op string, d *dialect.Dialect, m *dialect.RequestError) *RequestErr
 	return e
 }
 
-func kinds(r dialect.Refusal) error {
+// kind is what a refusal means for a request with so many tokens.
+func kind(r dialect.Refusal, tokens int) error {
 	switch r {
 	case dialect.DoesNotExist:
 		return ErrNotFound
 	case dialect.NotAuthorized:
+		return ErrUnauthorized
+	case dialect.BadToken:
+		if tokens == 0 {
+			return ErrNotFound // its numbers meant this up to draft 14, and some peers have not moved on
+		}
 		return ErrUnauthorized
 	case dialect.NotSupported:
 		return ErrNotSupported

@@ -10,7 +10,7 @@ import (
 
 // Fetch asks for past objects and blocks until the fetch stream has ended. It returns nil after a FIN, a *RequestError if the
 // peer refused, a *ResetError if the peer gave up underway, a *SessionError if the session ended, or what Sink.Object
-// returned. Ending ctx cancels the fetch.
+// returned. Ending ctx cancels the fetch; some peers never answer, so it should have a deadline.
 func (s *Session) Fetch(ctx context.Context, r FetchRequest, sink Sink) error {
 	var streams chan dataStream
 	q, err := s.link.request(ctx, func(id uint64) dialect.Message {
@@ -20,7 +20,7 @@ func (s *Session) Fetch(ctx context.Context, r FetchRequest, sink Sink) error {
 	if err != nil {
 		return s.lost(ctx, err)
 	}
-	f := &fetch{s: s, q: q, streams: streams, sink: sink}
+	f := &fetch{s: s, q: q, streams: streams, sink: sink, tokens: len(r.Tokens)}
 	defer f.close()
 	if err := s.start(ctx, q.serve); err != nil {
 		return err
@@ -63,6 +63,7 @@ type fetch struct {
 	q       *request
 	streams chan dataStream
 	sink    Sink
+	tokens  int  // that were sent
 	ok      bool // FETCH_OK has come
 }
 
@@ -102,7 +103,7 @@ func (f *fetch) event(e event) error {
 		f.ok = true
 		return nil
 	case *dialect.RequestError:
-		return refused("fetch", f.s.d, m)
+		return refused("fetch", f.s.d, m, f.tokens)
 	case *dialect.Goaway:
 		return &RequestError{Op: "fetch", Kind: ErrGoingAway, Reason: "moves to " + m.URI}
 	}

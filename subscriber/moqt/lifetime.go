@@ -118,7 +118,7 @@ func (l *lifetime) event(e event) error {
 	case *dialect.RequestError:
 		if !accepted {
 			l.over.Store(true)
-			return refused("subscribe", l.s.d, m)
+			return refused("subscribe", l.s.d, m, len(l.o.Tokens))
 		}
 	case *dialect.PublishDone:
 		if l.publisher == nil {

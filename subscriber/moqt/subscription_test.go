@@ -68,6 +68,7 @@ func TestRefusalsAreTyped(t *testing.T) {
 	}{
 		{dialect.DoesNotExist, ErrNotFound},
 		{dialect.NotAuthorized, ErrUnauthorized},
+		{dialect.BadToken, ErrNotFound}, // we sent none
 		{dialect.NotSupported, ErrNotSupported},
 		{dialect.InvalidRange, ErrRange},
 		{dialect.TimedOut, ErrBusy},
@@ -206,11 +207,16 @@ func TestTenThousandOneObjectStreams(t *testing.T) {
 		s, p, _ := inSession(t, d, Config{})
 		sink := newRecorder()
 		subscribed(t, s, p, sink)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
 		for g := range uint64(n) {
-			st, err := p.conn.OpenUniStream(t.Context()) // waits for credit: a leak would stop it
+			st, err := p.conn.OpenUniStream(ctx) // waits for credit: a leak would stop it
 			p.must(err)
 			_, err = st.Write(p.subgroup(dialect.SubgroupHeader{Alias: 7, Group: g}, strconv.FormatUint(g, 10)))
 			p.must(err)
+			if g%3 == 0 {
+				time.Sleep(10 * time.Millisecond) // the FIN comes on its own
+			}
 			p.must(st.Close())
 		}
 		seen := map[uint64]bool{}

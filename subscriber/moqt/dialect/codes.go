@@ -48,6 +48,7 @@ type Refusal uint8
 const (
 	Refused Refusal = iota // internal error, or a code we do not know
 	NotAuthorized
+	BadToken // malformed or expired
 	TimedOut
 	NotSupported
 	NotInService // going away

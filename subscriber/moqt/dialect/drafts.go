@@ -71,7 +71,7 @@ func sharedStatuses() []number[Status] {
 // sharedRefusals are the REQUEST_ERROR codes that mean the same in 16 and later.
 func sharedRefusals() []number[Refusal] {
 	return []number[Refusal]{
-		{0, Refused}, {1, NotAuthorized}, {2, TimedOut}, {3, NotSupported}, {4, NotAuthorized}, {5, NotAuthorized},
+		{0, Refused}, {1, NotAuthorized}, {2, TimedOut}, {3, NotSupported}, {4, BadToken}, {5, BadToken},
 		{0x10, DoesNotExist}, {0x11, InvalidRange}, {0x12, MalformedTrack}, {0x19, Duplicate}, {0x20, Uninterested},
 		{0x33, NotSupported},
 		{401, NotAuthorized}, {403, NotAuthorized}, {404, DoesNotExist}, // relays that speak HTTP at heart

@@ -37,6 +37,7 @@ type Token struct {
 // Setup opens a session (16: CLIENT_SETUP and SERVER_SETUP).
 type Setup struct {
 	Server         bool // who sends it; from 17 on it is not on the wire
+	WebTransport   bool // never on the wire: a client over native QUIC sends PATH even if it is empty
 	Path           string
 	Authority      string
 	Implementation string

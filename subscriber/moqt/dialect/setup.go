@@ -29,12 +29,12 @@ func (c *coder) setup(s *Setup) {
 
 func (c *coder) setupOptions(s *Setup) []media.Property {
 	var all []media.Property
-	text := func(typ uint64, v string) {
-		if v != "" {
+	text := func(typ uint64, v string, always bool) {
+		if v != "" || always {
 			all = append(all, media.Property{Type: typ, Bytes: []byte(v)})
 		}
 	}
-	text(optionPath, s.Path)
+	text(optionPath, s.Path, !s.Server && !s.WebTransport)
 	if c.d.countedSetup && s.MaxRequestID > 0 {
 		all = append(all, media.Property{Type: optionMaxRequestID, Value: s.MaxRequestID})
 	}
@@ -43,8 +43,8 @@ func (c *coder) setupOptions(s *Setup) []media.Property {
 		body.token(&t)
 		all = append(all, media.Property{Type: optionToken, Bytes: body.out})
 	}
-	text(optionAuthority, s.Authority)
-	text(optionImplementation, s.Implementation)
+	text(optionAuthority, s.Authority, false)
+	text(optionImplementation, s.Implementation, false)
 	return all
 }
 

@@ -24,7 +24,9 @@ func unhex(t testing.TB, s string) []byte {
 
 var equal = cmp.Options{
 	cmpopts.EquateEmpty(),
-	cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Server" }, cmp.Ignore()),
+	cmp.FilterPath(func(p cmp.Path) bool {
+		return p.Last().String() == ".Server" || p.Last().String() == ".WebTransport"
+	}, cmp.Ignore()),
 }
 
 func clear(name string) TrackName { return TrackName{Namespace: []string{"msf", "clear"}, Name: name} }
@@ -43,7 +45,7 @@ func messageVectors() map[string][]struct {
 	later := vectors{
 		{"setup", "af00001601042f6d6f710409612e6578616d706c650203782f31",
 			&Setup{Path: "/moq", Authority: "a.example", Implementation: "x/1"}},
-		{"empty setup", "af000000", &Setup{}},
+		{"empty setup", "af000000", &Setup{WebTransport: true}},
 		{"subscribe", "03001c0002036d736605636c65617207636174616c6f670310011080010102",
 			&Subscribe{Track: clear("catalog"), Params: live}},
 		{"subscribe without parameters", "0300150002036d736605636c65617207636174616c6f6700",
