@@ -113,7 +113,7 @@ func (r *reorder) boundary(g, next *group) obstacle {
 	case r.settled != nil && r.settled.Group > g.id:
 		o.proven = jump == 1 && !at.Before(r.from)
 	case g.skipped:
-	case g.over(), !r.streams:
+	case g.over():
 		o.wait, o.loss = r.limits.linger, g.reset
 	default:
 		o.wait, o.loss = r.limits.patience, true
@@ -124,10 +124,10 @@ func (r *reorder) boundary(g, next *group) obstacle {
 	return o
 }
 
-// patience is how long to wait for what is missing. A lost datagram never comes; the next ones tell soon.
+// patience is how long to wait for what is missing. A lost datagram does not come later, only an object beside it may.
 func (r *reorder) patience() time.Duration {
-	if !r.streams && !r.filling {
-		return r.limits.linger
+	if r.lossy && !r.filling {
+		return r.limits.patience / 4
 	}
 	return r.limits.patience
 }

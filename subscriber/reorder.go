@@ -32,7 +32,7 @@ type reorder struct {
 
 	offline bool            // there is no subscription: wait for the next, which may repair what is missing
 	fresh   bool            // nothing has been heard of the subscription's live edge yet
-	streams bool            // a stream has ended: the objects do not come as datagrams
+	lossy   bool            // objects come as datagrams
 	several bool            // a group came on more than one stream
 	filling bool            // a fetch is to bring what lies before the live edge
 	from    media.Location  // where it begins
@@ -58,7 +58,7 @@ const overhead = 128
 func (r *reorder) join() {
 	r.offline, r.fresh, r.broken = false, true, true
 	r.filling, r.from, r.settled = true, media.Location{}, nil
-	r.stuck = time.Time{}
+	r.stuck, r.end = time.Time{}, nil
 }
 
 // edge tells a location that the publisher has reached on the subscription. Far behind what was handed over, it can only be
@@ -145,7 +145,7 @@ func (r *reorder) push(o media.Object, fetched bool) {
 
 // ended takes the end of a stream of the subscription.
 func (r *reorder) ended(e moqt.StreamEvent) {
-	r.streams = true
+	r.lossy = e.Datagram
 	if e.Objects == 0 { // it may have been reset before its first object: there is no telling what it was to carry
 		return
 	}

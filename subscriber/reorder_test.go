@@ -2,7 +2,6 @@ package subscriber
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ func testLimits() limits {
 	return limits{groups: 4, bytes: 1 << 20, patience: 2 * time.Second, linger: 100 * time.Millisecond}
 }
 
-// bench drives a reorder as a track does: every event is followed by pops.
+// bench drives a reorder as a track does: every arrival is followed by pops.
 type bench struct {
 	reorder
 	now time.Time
@@ -30,8 +29,8 @@ func newBench() *bench {
 	return b
 }
 
-// live is a bench whose subscription began without a fetch.
-func live() *bench {
+// liveBench is a bench whose subscription began without a fetch.
+func liveBench() *bench {
 	b := newBench()
 	b.filled(media.Location{}, false)
 	return b
@@ -83,7 +82,7 @@ func (b *bench) want(t *testing.T, want string) {
 }
 
 func TestObjectsAreHandedOverAtOnce(t *testing.T) {
-	b := live()
+	b := liveBench()
 	b.objects(false, 7, 0)
 	b.want(t, "7/0")
 	b.objects(false, 7, 1)
@@ -91,7 +90,7 @@ func TestObjectsAreHandedOverAtOnce(t *testing.T) {
 }
 
 func TestStartSkipsToAGroupStart(t *testing.T) {
-	b := live()
+	b := liveBench()
 	b.objects(false, 7, 5, 6)
 	b.fin(7, 6, true)
 	b.objects(false, 8, 0, 1)
@@ -149,20 +148,20 @@ func TestASilentFetchIsNotWaitedForBeyondPatience(t *testing.T) {
 
 func TestEndOfGroup(t *testing.T) {
 	t.Run("the flag with a FIN comes after the last object", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0, 1)
 		b.fin(1, 1, true)
 		b.want(t, "1/0, 1/1, 1/2 end")
 	})
 	t.Run("a status is known before the object", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0)
 		b.push(media.Object{Location: media.Location{Group: 1, Object: 2}, Status: media.EndOfGroup}, false)
 		b.objects(false, 1, 1)
 		b.want(t, "1/0, 1/1 last")
 	})
-	t.Run("a datagram says it itself", func(t *testing.T) {
-		b := live()
+	t.Run("an object says it itself", func(t *testing.T) {
+		b := liveBench()
 		o := obj(1, 0)
 		o.Last = true
 		b.push(o, false)
@@ -170,7 +169,7 @@ func TestEndOfGroup(t *testing.T) {
 		b.want(t, "1/0 last, 2/0")
 	})
 	t.Run("a FIN without the flag tells when the next group begins", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0, 1)
 		b.objects(false, 2, 0)
 		b.want(t, "1/0, 1/1")
@@ -178,7 +177,7 @@ func TestEndOfGroup(t *testing.T) {
 		b.want(t, "2/0")
 	})
 	t.Run("streams of one object tell after a moment", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		for id := range uint64(2) {
 			b.objects(false, 1, id)
 			b.ended(moqt.StreamEvent{Group: 1, Objects: 1, Last: id})
@@ -189,14 +188,18 @@ func TestEndOfGroup(t *testing.T) {
 		b.want(t, "2/0")
 	})
 	t.Run("datagrams tell after a moment", func(t *testing.T) {
-		b := live()
-		b.objects(false, 1, 0)
+		b := liveBench()
+		for _, id := range []uint64{0, 1, 3} {
+			b.objects(false, 1, id)
+			b.ended(moqt.StreamEvent{Group: 1, Datagram: true, Objects: 1, Last: id})
+		}
+		b.pass(500 * time.Millisecond)
 		b.objects(false, 2, 0)
 		b.pass(100 * time.Millisecond)
-		b.want(t, "1/0, 2/0")
+		b.want(t, "1/0, 1/1, 1/3 lost, 2/0")
 	})
 	t.Run("a stream that runs on is waited for", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 0, 0)
 		b.fin(0, 0, true)
 		b.objects(false, 1, 0)
@@ -210,7 +213,7 @@ func TestEndOfGroup(t *testing.T) {
 
 func TestLoss(t *testing.T) {
 	t.Run("a reset stream", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0)
 		b.ended(moqt.StreamEvent{Group: 1, Objects: 1, Reset: true})
 		b.objects(false, 2, 0, 1)
@@ -218,7 +221,7 @@ func TestLoss(t *testing.T) {
 		b.want(t, "1/0, 2/0 lost, 2/1")
 	})
 	t.Run("a hole", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0)
 		b.ended(moqt.StreamEvent{Group: 1, Objects: 1})
 		b.objects(false, 1, 2, 3)
@@ -227,14 +230,14 @@ func TestLoss(t *testing.T) {
 		b.want(t, "1/2 lost, 1/3")
 	})
 	t.Run("a hole that one stream explains is none", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0, 2)
 		b.fin(1, 2, true)
 		b.pass(100 * time.Millisecond)
 		b.want(t, "1/0, 1/2 last")
 	})
 	t.Run("a lost start takes the group along", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0)
 		b.fin(1, 0, true)
 		b.objects(false, 2, 1, 2)
@@ -245,7 +248,7 @@ func TestLoss(t *testing.T) {
 		b.want(t, "1/0, 1/1 end, 3/0 lost")
 	})
 	t.Run("too many bytes", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0)
 		for id := uint64(2); id < 9; id++ {
 			o := obj(1, id)
@@ -256,7 +259,7 @@ func TestLoss(t *testing.T) {
 		b.want(t, "1/0, 1/2 lost, 1/3, 1/4, 1/5, 1/6, 1/7, 1/8")
 	})
 	t.Run("too many groups", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0)
 		b.objects(false, 1, 2)
 		for id := uint64(2); id < 7; id++ {
@@ -268,7 +271,7 @@ func TestLoss(t *testing.T) {
 }
 
 func TestGroupIDsMayJump(t *testing.T) {
-	b := live()
+	b := liveBench()
 	for _, id := range []uint64{1000, 2001, 3002, 4004} {
 		b.objects(false, id, 0)
 		b.fin(id, 0, true)
@@ -282,7 +285,7 @@ func TestGroupIDsMayJump(t *testing.T) {
 
 func TestReconnect(t *testing.T) {
 	before := func() *bench {
-		b := live()
+		b := liveBench()
 		b.objects(false, 10, 0)
 		b.fin(10, 0, true)
 		b.objects(false, 11, 0, 1)
@@ -324,7 +327,7 @@ func TestReconnect(t *testing.T) {
 		b.want(t, "11/2")
 	})
 	t.Run("a known end and the next group directly follow", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 10, 0)
 		b.fin(10, 0, true)
 		b.leave()
@@ -334,7 +337,7 @@ func TestReconnect(t *testing.T) {
 		b.want(t, "10/0, 10/1 end, 11/0")
 	})
 	t.Run("what was buffered is kept for the repair", func(t *testing.T) {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0)
 		b.objects(false, 1, 2)
 		b.leave()
@@ -347,7 +350,7 @@ func TestReconnect(t *testing.T) {
 }
 
 func TestAPublisherThatCountsFromAnewIsANewIncarnation(t *testing.T) {
-	b := live()
+	b := liveBench()
 	b.objects(false, 1000, 0)
 	b.fin(1000, 0, true)
 	b.leave()
@@ -359,7 +362,7 @@ func TestAPublisherThatCountsFromAnewIsANewIncarnation(t *testing.T) {
 }
 
 func TestARepeatedGroupIsNoIncarnation(t *testing.T) {
-	b := live()
+	b := liveBench()
 	b.objects(false, 1000, 0, 1)
 	b.leave()
 	b.join()
@@ -371,7 +374,7 @@ func TestARepeatedGroupIsNoIncarnation(t *testing.T) {
 
 func TestEndOfTrack(t *testing.T) {
 	for _, end := range []media.Location{{Group: 2, Object: 1}, {Group: 3}} {
-		b := live()
+		b := liveBench()
 		b.objects(false, 1, 0)
 		b.fin(1, 0, true)
 		b.push(media.Object{Location: end, Status: media.EndOfTrack}, false)
@@ -385,180 +388,4 @@ func TestEndOfTrack(t *testing.T) {
 			t.Errorf("end %v: not finished: %v", end, b.out)
 		}
 	}
-}
-
-// event is one thing that a track's streams deliver.
-type event struct {
-	object media.Object
-	end    *moqt.StreamEvent
-}
-
-// broadcast makes the streams of n groups, each an ordered list of events, by one of the habits of publishers.
-func broadcast(rng *rand.Rand, n int, habit string) (streams [][]event, want []string) {
-	id := rng.Uint64N(1 << 40)
-	for range n {
-		size := 1 + rng.Uint64N(6)
-		for k := range size {
-			want = append(want, fmt.Sprintf("%d/%d", id, k))
-		}
-		last := func(subgroup, first, last uint64, flag bool) event {
-			return event{end: &moqt.StreamEvent{Group: id, Subgroup: subgroup, Objects: last - first + 1, Last: last, EndOfGroup: flag}}
-		}
-		switch habit {
-		case "stream per group":
-			var s []event
-			for k := range size {
-				s = append(s, event{object: obj(id, k)})
-			}
-			streams = append(streams, append(s, last(0, 0, size-1, true)))
-		case "two subgroups":
-			var s [2][]event
-			for k := range size {
-				o := obj(id, k)
-				o.Subgroup = k % 2
-				s[k%2] = append(s[k%2], event{object: o})
-			}
-			for sub := range s {
-				if n := len(s[sub]); n > 0 {
-					l := s[sub][n-1].object.Object
-					streams = append(streams, append(s[sub], last(uint64(sub), uint64(sub), l, l == size-1)))
-				}
-			}
-		case "stream per object":
-			for k := range size {
-				o := obj(id, k)
-				o.Subgroup = k
-				streams = append(streams, []event{{object: o}, last(k, k, k, false)})
-			}
-			o := media.Object{Location: media.Location{Group: id, Object: size}, Subgroup: size, Status: media.EndOfGroup}
-			streams = append(streams, []event{{object: o}, last(size, size, size, false)})
-		case "datagrams":
-			for k := range size {
-				o := obj(id, k)
-				o.Subgroup, o.Last = k, k == size-1
-				streams = append(streams, []event{{object: o}})
-			}
-		}
-		id++
-	}
-	return streams, want
-}
-
-// Whatever the order in which streams make progress within the bound, the sequence that comes out is the same.
-func TestShufflingWithinTheBoundChangesNothing(t *testing.T) {
-	for _, habit := range []string{"stream per group", "two subgroups", "stream per object", "datagrams"} {
-		t.Run(habit, func(t *testing.T) {
-			for seed := range uint64(300) {
-				rng := rand.New(rand.NewPCG(seed, 1))
-				streams, want := broadcast(rng, 12, habit)
-				b := live()
-				before := groupOf(streams[0]) - 1 // joining, and learning the publisher's habit, are other properties
-				b.objects(false, before, 0)
-				b.fin(before, 0, true)
-				b.several = habit != "stream per group"
-				b.out = nil
-				for len(streams) > 0 {
-					window := 1
-					for window < len(streams) && groupOf(streams[window]) < groupOf(streams[0])+3 {
-						window++
-					}
-					i := rng.IntN(window)
-					if e := streams[i][0]; e.end != nil {
-						b.ended(*e.end)
-					} else {
-						b.push(e.object, false)
-					}
-					b.drain()
-					if streams[i] = streams[i][1:]; len(streams[i]) == 0 {
-						streams = append(streams[:i:i], streams[i+1:]...)
-					}
-				}
-				var got []string
-				for _, s := range b.out {
-					if !strings.HasSuffix(s, "end") {
-						got = append(got, strings.TrimSuffix(s, " last"))
-					}
-				}
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Fatalf("seed %d: -want +got:\n%s", seed, diff)
-				}
-				if b.bytes != 0 || b.holes != 0 {
-					t.Fatalf("seed %d: %d bytes left, %d holes", seed, b.bytes, b.holes)
-				}
-			}
-		})
-	}
-}
-
-func groupOf(s []event) uint64 {
-	if s[0].end != nil {
-		return s[0].end.Group
-	}
-	return s[0].object.Group
-}
-
-// Whatever a publisher sends, objects come out in order, once, and the buffer stays within its bounds.
-func FuzzReorder(f *testing.F) {
-	f.Add([]byte{0, 1, 0, 0, 1, 1, 3, 1, 1, 0, 2, 0, 8, 200})
-	f.Add([]byte{4, 0, 1, 1, 0, 1, 2, 5, 0, 6, 0, 2, 1, 7, 9, 9})
-	f.Fuzz(func(t *testing.T, script []byte) {
-		r := reorder{limits: limits{groups: 3, bytes: 4 * overhead, patience: 20, linger: 5}}
-		r.join()
-		now := time.Unix(0, 0)
-		var at *media.Location
-		arg := func() uint64 {
-			if len(script) == 0 {
-				return 0
-			}
-			b := script[0]
-			if script = script[1:]; b == 255 {
-				return ^uint64(0)
-			}
-			return uint64(b)
-		}
-		for len(script) > 0 {
-			reborn := false
-			switch op := arg(); op % 10 {
-			case 0, 1, 2:
-				o := media.Object{Location: media.Location{Group: arg(), Object: arg()}, Subgroup: op / 16}
-				reborn = op%10 < 2 && r.fresh
-				r.push(o, op%10 == 2)
-			case 3:
-				r.ended(moqt.StreamEvent{Group: arg(), Last: arg(), Objects: arg(), Subgroup: op / 16, Reset: op > 128, EndOfGroup: op&16 > 0})
-			case 4:
-				r.leave()
-			case 5:
-				r.join()
-			case 6:
-				r.fill(media.Location{Group: arg(), Object: arg()})
-			case 7:
-				r.filled(media.Location{Group: arg(), Object: arg()}, op > 128)
-			case 8:
-				now = now.Add(time.Duration(arg()))
-			case 9:
-				r.push(media.Object{Location: media.Location{Group: arg(), Object: arg()}, Status: media.Status(op / 16)}, false)
-				reborn = true
-			}
-			if reborn && !r.started {
-				at = nil
-			}
-			for o, ok := r.pop(now); ok; o, ok = r.pop(now) {
-				if at != nil && !at.Before(o.Location) && !(reborn && o.Lost) {
-					t.Fatalf("%v after %v", o.Location, *at)
-				}
-				if o.Status == media.Normal {
-					at = &o.Location
-				}
-			}
-			held := 0
-			for _, g := range r.groups {
-				for _, o := range g.objects {
-					held += len(o.Payload) + overhead
-				}
-			}
-			if held != r.bytes || r.bytes > r.limits.bytes && !r.offline {
-				t.Fatalf("%d bytes held, %d counted, %d allowed", held, r.bytes, r.limits.bytes)
-			}
-		}
-	})
 }

@@ -101,6 +101,9 @@ func (l *lifetime) serveDatagrams(ctx context.Context) {
 				l.fail(ctx, err)
 				return
 			}
+			l.sink.Stream(ctx, StreamEvent{
+				Group: o.Group, Subgroup: o.Subgroup, Datagram: true, Objects: 1, Last: o.Object, EndOfGroup: o.Last,
+			})
 		case <-ctx.Done():
 			return
 		}

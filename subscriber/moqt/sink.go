@@ -15,7 +15,7 @@ type Sink interface {
 	// Of a datagram with the END_OF_GROUP bit, o.Last is set. Otherwise o.Last and o.Lost are left to the caller, who
 	// learns what they need from Stream and from the statuses of objects.
 	Object(ctx context.Context, o media.Object) error
-	// Stream reports the end of a data stream, after its last Object.
+	// Stream reports the end of a data stream, after its last Object. A datagram is a stream of one object.
 	Stream(ctx context.Context, e StreamEvent)
 }
 
@@ -23,6 +23,7 @@ type Sink interface {
 type StreamEvent struct {
 	Group, Subgroup uint64 // of the header; of the last object in a fetch
 	Fetch           bool   // a fetch stream: a FIN means that what was not sent does not exist
+	Datagram        bool   // there was no stream: what is missing beside it will not come
 
 	Objects uint64 // how many objects (statuses included) the stream carried
 	Last    uint64 // id of the last one, if Objects > 0

@@ -1,0 +1,79 @@
+package subscriber
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Config says which broadcast to follow, and how. Begin with DefaultConfig.
+type Config struct {
+	// Relay is where to connect to: moqt://host[:port]/path?query. The port is 443 unless it says otherwise. "draft=18" in
+	// the query fixes the draft and is not sent.
+	Relay     string
+	Namespace []string // tuple of the broadcast; see ParseNamespace
+	Channel   string   // what logs and metrics call the broadcast
+
+	TLS TLS
+
+	// Backfill is how many groups to fetch before the one that is being sent, so that a start has complete segments.
+	Backfill uint64
+	// Repair is the longest interruption whose objects are fetched afterwards.
+	Repair time.Duration
+	// Patience is how long to wait for objects that are missing.
+	Patience time.Duration
+	// Stall is how long all tracks may be silent before the session is taken for dead.
+	Stall time.Duration
+	// Groups and Bytes bound what each track holds back while objects are missing.
+	Groups, Bytes int
+
+	// Packet opens the socket of a session; the Source closes it. Nil: any UDP socket.
+	Packet  func() (net.PacketConn, error)
+	Logger  *slog.Logger // nil: discarded
+	Metrics *Metrics     // nil: not counted
+}
+
+// DefaultConfig suits live broadcasts with groups of a few seconds.
+func DefaultConfig() Config {
+	return Config{
+		Backfill: 2,
+		Repair:   time.Minute,
+		Patience: 2 * time.Second,
+		Stall:    5 * time.Second,
+		Groups:   4,
+		Bytes:    32 << 20,
+	}
+}
+
+// linger is how long to wait for objects that most likely do not exist.
+const linger = 100 * time.Millisecond
+
+// Validate reports every fault at once, each with the path of its field.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, field, want string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s must be %s", field, want))
+		}
+	}
+	if _, err := parseRelay(c.Relay); err != nil {
+		errs = append(errs, fmt.Errorf("relay: %w", err))
+	}
+	if err := validNamespace(c.Namespace); err != nil {
+		errs = append(errs, fmt.Errorf("namespace: %w", err))
+	}
+	errs = append(errs, c.TLS.validate())
+	check(c.Backfill <= 1000, "backfill", "at most 1000 groups")
+	check(c.Repair >= 0 && c.Repair <= time.Hour, "repair", "between 0s and 1h")
+	check(c.Patience >= linger && c.Patience <= time.Minute, "patience", "between 100ms and 1m")
+	check(c.Stall >= time.Second && c.Stall <= time.Hour, "stall", "between 1s and 1h")
+	check(c.Groups >= 1 && c.Groups <= 1000, "groups", "between 1 and 1000")
+	check(c.Bytes >= 1<<20, "bytes", "at least 1 MiB")
+	return errors.Join(errs...)
+}
+
+func (c Config) limits() limits {
+	return limits{groups: c.Groups, bytes: c.Bytes, patience: c.Patience, linger: linger}
+}

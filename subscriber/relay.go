@@ -1,0 +1,91 @@
+package subscriber
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// relay is a parsed Config.Relay.
+type relay struct {
+	addr   string   // host:port
+	path   string   // with query; empty: none is sent
+	drafts []string // nil: any
+}
+
+func parseRelay(s string) (r relay, err error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return r, err
+	}
+	switch {
+	case u.Scheme != "moqt":
+		return r, fmt.Errorf("%q is not of the form moqt://host:port/path", s)
+	case u.Hostname() == "":
+		return r, fmt.Errorf("%q names no host", s)
+	case u.User != nil, u.Fragment != "":
+		return r, fmt.Errorf("%q: neither user nor fragment has a meaning here", u.Redacted())
+	}
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return r, fmt.Errorf("port %q is not between 1 and 65535", port)
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return r, err
+	}
+	if query.Has("draft") {
+		draft := strings.TrimPrefix(query.Get("draft"), "moqt-")
+		if n, err := strconv.ParseUint(draft, 10, 8); err != nil || n == 0 {
+			return r, fmt.Errorf("draft %q is no number, such as 18", draft)
+		}
+		r.drafts = []string{"moqt-" + draft}
+		query.Del("draft")
+		u.RawQuery = query.Encode()
+	}
+	r.addr = net.JoinHostPort(u.Hostname(), port)
+	if r.path = u.EscapedPath(); u.RawQuery != "" {
+		r.path += "?" + u.RawQuery
+	}
+	return r, nil
+}
+
+// ParseNamespace reads a namespace tuple from its spelling on a command line: fields separated by "/". A field may hold any
+// byte as %xx, so "cmsf%2Fclear" is the one field "cmsf/clear".
+func ParseNamespace(s string) ([]string, error) {
+	fields := strings.Split(strings.Trim(s, "/"), "/")
+	for i, f := range fields {
+		var err error
+		if fields[i], err = url.PathUnescape(f); err != nil {
+			return nil, fmt.Errorf("namespace %q: %w", s, err)
+		}
+	}
+	if err := validNamespace(fields); err != nil {
+		return nil, fmt.Errorf("namespace %q: %w", s, err)
+	}
+	return fields, nil
+}
+
+// validNamespace applies the bounds of draft-ietf-moq-transport, "Track Naming".
+func validNamespace(fields []string) error {
+	if len(fields) == 0 || len(fields) > 32 {
+		return fmt.Errorf("%d fields, 1 to 32 are allowed", len(fields))
+	}
+	size := 0
+	for _, f := range fields {
+		if f == "" {
+			return errors.New("a field is empty")
+		}
+		size += len(f)
+	}
+	if size > 4096 {
+		return fmt.Errorf("%d bytes, 4096 are allowed", size)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package subscriber
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+)
+
+// reporter tells the receiver about every change of state, and the log about those that are news.
+type reporter struct {
+	channel string
+	recv    Receiver
+	log     *slog.Logger
+	metrics *Metrics
+
+	mu     sync.Mutex // guards what follows
+	state  State
+	logged string // what the last line was about
+}
+
+// connecting reports an attempt to connect, after err if it is not the first one.
+func (r *reporter) connecting(ctx context.Context, err error) {
+	r.change(ctx, func(s *State) {
+		*s = State{Phase: Connecting, Relay: s.Relay, Err: err, Attempts: s.Attempts + 1}
+	})
+}
+
+func (r *reporter) connected(ctx context.Context, draft string) {
+	r.change(ctx, func(s *State) { s.Draft = draft })
+}
+
+// waiting reports that there is nothing to read yet; err says what is wrong, if anything is.
+func (r *reporter) waiting(ctx context.Context, err error) {
+	r.change(ctx, func(s *State) { s.Phase, s.Err = Waiting, err })
+}
+
+func (r *reporter) live(ctx context.Context) {
+	r.change(ctx, func(s *State) { s.Phase, s.Err, s.Attempts = Live, nil, 0 })
+}
+
+func (r *reporter) ended(ctx context.Context) {
+	r.change(ctx, func(s *State) { s.Phase, s.Err = Ended, nil })
+}
+
+func (r *reporter) phase() Phase {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.Phase
+}
+
+func (r *reporter) change(ctx context.Context, to func(*State)) {
+	s, changed, news := r.update(to)
+	if !changed {
+		return
+	}
+	r.metrics.enter(r.channel, s.Phase)
+	if news {
+		level := slog.LevelInfo
+		if s.Err != nil {
+			level = slog.LevelWarn
+		}
+		r.log.Log(ctx, level, "source "+s.Phase.String(), "relay", s.Relay, "draft", s.Draft, "err", s.Err)
+	}
+	r.recv.State(ctx, s)
+}
+
+// update changes the state. It is news when it differs by more than the numbers in an error, such as our port.
+func (r *reporter) update(to func(*State)) (s State, changed, news bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.state
+	to(&r.state)
+	about := r.state.Phase.String()
+	if r.state.Err != nil {
+		about += strings.Map(func(c rune) rune {
+			if '0' <= c && c <= '9' {
+				return -1
+			}
+			return c
+		}, r.state.Err.Error())
+	}
+	news = about != r.logged && (r.state.Phase != Connecting || r.state.Err != nil || r.logged == "")
+	if news {
+		r.logged = about
+	}
+	return r.state, r.state != before, news
+}

@@ -1,0 +1,119 @@
+package subscriber
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/moqpack/moqpack/subscriber/catalog"
+	"github.com/moqpack/moqpack/subscriber/moqt"
+)
+
+// Source follows one broadcast through all that can happen to its publisher and relay.
+type Source struct {
+	cfg   Config
+	relay relay
+	tls   *tls.Config
+}
+
+// New checks the configuration and reads the files that it names.
+func New(c Config) (*Source, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	r, err := parseRelay(c.Relay)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := c.TLS.config()
+	if err != nil {
+		return nil, err
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Source{cfg: c, relay: r, tls: conf}, nil
+}
+
+const (
+	dialTimeout = 10 * time.Second
+	healthy     = 30 * time.Second // a session that lasted so long was no failed attempt
+)
+
+// errEnded says that the broadcast is complete.
+var errEnded = errors.New("broadcast ended")
+
+// Run connects and hands the broadcast to recv until the broadcast ends, which returns nil, or until ctx does. It reconnects
+// for ever.
+func (s *Source) Run(ctx context.Context, recv Receiver) error {
+	f := &follower{Source: s, recv: recv, tracks: map[string]*track{}}
+	f.log = s.cfg.Logger.With("channel", s.cfg.Channel)
+	f.report = &reporter{channel: s.cfg.Channel, recv: recv, log: f.log, metrics: s.cfg.Metrics, state: State{Relay: s.relay.addr}}
+	again := backoff{first: 100 * time.Millisecond, max: 5 * time.Second}
+	var err error
+	for {
+		f.report.connecting(ctx, err)
+		began := time.Now()
+		if err = f.session(ctx); errors.Is(err, errEnded) {
+			f.report.ended(ctx)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if time.Since(began) >= healthy {
+			again.reset()
+		}
+		if err := sleep(ctx, again.next()); err != nil {
+			return err
+		}
+	}
+}
+
+// follower is what a run of a Source remembers from one session to the next.
+type follower struct {
+	*Source
+	recv   Receiver
+	log    *slog.Logger
+	report *reporter
+	pulse  pulse
+
+	// owned by the goroutine that applies catalogs; there is one at a time
+	tracks  map[string]*track
+	catalog *catalog.Catalog // that the receiver knows; nil: none
+	want    []string         // what it wants of that
+}
+
+// session connects once and follows the broadcast until something breaks.
+func (f *follower) session(ctx context.Context) error {
+	f.cfg.Metrics.connect(f.cfg.Channel)
+	c := moqt.Config{
+		Addr: f.relay.addr, Path: f.relay.path, Drafts: f.relay.drafts, TLS: f.tls.Clone(),
+		Logger: f.log, Metrics: f.cfg.Metrics.session(),
+	}
+	if f.cfg.Packet != nil {
+		conn, err := f.cfg.Packet()
+		if err != nil {
+			return fmt.Errorf("open a socket: %w", err)
+		}
+		defer func() { _ = conn.Close() }()
+		c.Packet = conn
+	}
+	dctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	s, err := moqt.Dial(dctx, c)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", c.Addr, err)
+	}
+	f.report.connected(ctx, s.Draft())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.Run(ctx) })
+	g.Go(func() error { return f.pulse.watch(ctx, f.cfg.Stall) })
+	g.Go(func() error { return f.follow(ctx, s) })
+	return g.Wait()
+}

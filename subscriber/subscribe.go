@@ -1,0 +1,79 @@
+package subscriber
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/subscriber/moqt"
+)
+
+const (
+	requestTimeout = 10 * time.Second // for the answer to a SUBSCRIBE
+	fetchTimeout   = 30 * time.Second // for all that a FETCH brings
+)
+
+// request is a subscription to one track.
+type request struct {
+	name moqt.TrackName
+	// back is the group from which to fetch, given the newest location.
+	back func(r *reorder, largest media.Location) uint64
+	// alive is called when the publisher has accepted, and what it returns when the subscription is over.
+	alive func() (over func())
+}
+
+// subscribe has the feed follow the track until the subscription ends, and returns why. What lies before the live edge is
+// fetched meanwhile; if it cannot be, the live objects have to do.
+func (f *feed) subscribe(ctx context.Context, s *moqt.Session, q request) error {
+	if err := f.do(ctx, (*reorder).join); err != nil {
+		return err
+	}
+	defer func() { _ = f.do(ctx, (*reorder).leave) }() // if ctx has ended, so has pump, and its caller does it
+	actx, cancel := context.WithTimeout(ctx, requestTimeout)
+	sub, err := s.Subscribe(actx, q.name, moqt.SubscribeOptions{}, live{f})
+	cancel()
+	if err != nil {
+		return fmt.Errorf("subscribe to %q: %w", q.name.Name, err)
+	}
+	defer sub.Close()
+	defer q.alive()()
+	if err := f.fill(ctx, s, sub, q); err != nil {
+		return err
+	}
+	select {
+	case <-sub.Done():
+		return fmt.Errorf("track %q: %w", q.name.Name, sub.Err())
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// fill fetches what lies before the live edge: by a joining FETCH or, if that is refused, by a standalone one. A peer that
+// does not say where the edge is has nothing to fetch, or would not know how.
+func (f *feed) fill(ctx context.Context, s *moqt.Session, sub *moqt.Subscription, q request) error {
+	largest, ok := sub.Largest()
+	if !ok {
+		return f.do(ctx, func(r *reorder) { r.filled(largest, false) })
+	}
+	var from media.Location
+	if err := f.do(ctx, func(r *reorder) {
+		r.edge(largest)
+		from.Group = q.back(r, largest)
+		r.fill(from)
+	}); err != nil {
+		return err
+	}
+	fctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	var unknown atomic.Bool
+	sink := past{f, &unknown}
+	err := s.Fetch(fctx, moqt.FetchRequest{Join: sub, Groups: largest.Group - from.Group}, sink)
+	if err != nil && !errors.Is(err, moqt.ErrNotSupported) && fctx.Err() == nil {
+		unknown.Store(false)
+		err = s.Fetch(fctx, moqt.FetchRequest{Track: q.name, Start: from, End: largest}, sink)
+	}
+	return f.do(ctx, func(r *reorder) { r.filled(largest, err == nil && !unknown.Load()) })
+}
