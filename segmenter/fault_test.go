@@ -216,6 +216,33 @@ func TestOneWildTimeIsBadInput(t *testing.T) {
 	}
 }
 
+// Whatever times a publisher claims, nothing overflows, loops or panics, and what is published is consistent.
+func TestHostileTimesAndTimescales(t *testing.T) {
+	for _, timescale := range []uint32{1, 7, 1000, math.MaxUint32} {
+		for _, dur := range []int64{1, 3, int64(timescale), min(10*int64(timescale), math.MaxUint32)} {
+			for _, start := range []int64{0, unix, unix * int64(timescale), math.MaxInt64/2 - 100*math.MaxUint32} {
+				if dur > 10*int64(timescale) {
+					continue
+				}
+				v := video("v", timescale, dur, 4, start)
+				a := audio("a", timescale, dur, start)
+				c := newChannel(t, cfg(), v, a)
+				for i := range int64(40) {
+					c.send(v.objects(t, i, i+1)[0], a.objects(t, i, i+1)[0])
+				}
+				_ = c.Tick(t.Context(), time.Unix(unix+60, 0))
+				for i := range int64(40) {
+					c.send(v.objects(t, 40+i, 41+i)[0], a.objects(t, 40+i, 41+i)[0])
+				}
+				checkStored(t, c)
+				if err := c.End(t.Context()); err != nil {
+					t.Errorf("timescale %d, duration %d, start %d: %v", timescale, dur, start, err)
+				}
+			}
+		}
+	}
+}
+
 func TestBadObjectsSayWhereAndTheChannelGoesOn(t *testing.T) {
 	v, a := plain()
 	c := newChannel(t, cfg(), v, a)

@@ -15,8 +15,12 @@ const (
 )
 
 // Part is one CMAF fragment: the smallest thing that is published.
+//
+// Start is in ticks of media time, on the axis on which a group's presentation begins where its first sample lies: the decode
+// time plus the composition offset of the first sample of the group that opened the segment. Without reordered frames that is
+// the decode time.
 type Part struct {
-	Start, Dur  int64 // ticks; Start is the decode time of the first sample
+	Start, Dur  int64 // ticks
 	Size        int64 // bytes
 	Independent bool  // starts with a stream access point of type 1 or 2
 }
@@ -26,7 +30,7 @@ type Segment struct {
 	N     uint64
 	Epoch int // index into Snapshot.Epochs
 	State State
-	// Start and Dur are in ticks of decode time. For a gap without media they are the slot's nominal ones.
+	// Start and Dur are in ticks, on the axis of Part.Start. For a gap they are, or last until, the slot's nominal ones.
 	Start, Dur int64
 	Size       int64 // bytes; 0 for a gap
 	Parts      []Part
