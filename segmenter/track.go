@@ -27,7 +27,7 @@ type track struct {
 	stored  string             // digest of the header that was put last
 	cut     cut
 	suspect *unit // a jump in time that the next object must confirm
-	doubt   bool  // an object was dropped: unless the next one follows on, media is missing
+	doubt   bool  // objects may be missing: unless the next one follows on, media is
 }
 
 // header is a publisher's CMAF header and the canonical one.
@@ -97,6 +97,7 @@ func (t *track) describe(info *media.Track) error {
 func (t *track) read(o *media.Object, buf []media.Sample) (unit, error) {
 	u := unit{loc: o.Location, lost: o.Lost, init: t.header.init}
 	u.ended = o.Status == media.EndOfTrack
+	t.doubt = t.doubt || o.Doubt
 	u.last = o.Last || o.Status == media.EndOfGroup || u.ended
 	newGroup := o.Group != t.group
 	t.group = o.Group

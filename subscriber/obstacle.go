@@ -34,7 +34,7 @@ func (r *reorder) pass(now time.Time) bool {
 	g := r.groups[0]
 	switch {
 	case o.to.Group != g.id:
-		r.step = o.to.Group - g.id
+		r.step, r.size = o.to.Group-g.id, r.next
 		r.drop()
 		r.next = 0
 	case r.next == 0 && len(g.objects) > 0:
@@ -113,6 +113,8 @@ func (r *reorder) boundary(g, next *group) obstacle {
 	case r.settled != nil && r.settled.Group > g.id:
 		o.proven = jump == 1 && !at.Before(r.from)
 	case g.skipped:
+	case g.over() && r.next < r.size: // shorter than the one before: streams may be late
+		o.wait, o.loss = r.limits.patience/4, g.reset
 	case g.over():
 		o.wait, o.loss = r.limits.linger, g.reset
 	default:

@@ -22,6 +22,7 @@ type reorder struct {
 	started bool
 	next    uint64    // id of the object that is next in groups[0]
 	step    uint64    // between the last two group ids; 0 until known
+	size    uint64    // objects in the group before groups[0]; 0 until known
 	stuck   time.Time // since when an obstacle holds back what is buffered; zero: there is none
 	wait    time.Duration
 	end     *media.Location // no object at this location or after it exists; nil until known
@@ -187,7 +188,7 @@ func (r *reorder) take(g *group) media.Object {
 	g.objects = g.objects[1:]
 	r.bytes -= len(o.Payload) + overhead
 	r.next = o.Object + 1
-	o.Lost = r.lost || r.broken && !r.direct
+	o.Lost, o.Doubt = r.lost || r.broken && !r.direct, !r.direct
 	o.Last = g.known && r.next >= g.end
 	g.told = o.Last
 	r.lost, r.broken, r.direct = false, false, true

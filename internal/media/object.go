@@ -36,6 +36,8 @@ type Object struct {
 	// Lost says that objects between the one handed over before and this one are missing and will not come.
 	// Group ids that merely jump are not a loss unless the transport says so.
 	Lost bool
+	// Doubt says that objects may be missing before this one: the transport cannot tell. The media's own time can.
+	Doubt bool
 
 	Properties []Property
 	Payload    []byte

@@ -31,7 +31,7 @@ func eachDraft(t *testing.T, test func(t *testing.T, d *dialect.Dialect)) {
 	}
 }
 
-// oneDraft runs test in such a bubble for d.
+// oneDraft runs test for a draft of each family.
 func oneDraft(t *testing.T, d *dialect.Dialect, test func(t *testing.T, d *dialect.Dialect)) {
 	t.Run(d.ALPN, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, d) }) })
 }

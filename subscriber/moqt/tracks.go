@@ -181,7 +181,7 @@ func (t *tracks) fetched(id uint64, st dataStream) bool {
 	return ok
 }
 
-// unexpect ends expect.
+// unexpect ends expect: true if the stream has been handed over.
 func (t *tracks) unexpect(id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,7 +5,11 @@ const (
 	NoError               = 0x0
 	InternalError         = 0x1
 	ProtocolViolation     = 0x3
+	InvalidRequestID      = 0x4
 	DuplicateTrackAlias   = 0x5
+	KeyValueFormatting    = 0x6
+	TooManyRequests       = 0x7
+	GoawayTimeout         = 0x10
 	ControlMessageTimeout = 0x11
 )
 
@@ -14,6 +18,7 @@ const (
 	ResetInternal        = 0x0
 	ResetCancelled       = 0x1
 	ResetDeliveryTimeout = 0x2
+	ResetSessionClosed   = 0x3
 )
 
 // Status says why a publisher ended a subscription (PUBLISH_DONE).

@@ -231,25 +231,6 @@ func TestFetchesRoundTrip(t *testing.T) {
 	}
 }
 
-func TestFetchesCutBetweenObjectsEndCleanly(t *testing.T) {
-	for _, d := range All() {
-		w, b := d.NewFetchWriter(), d.AppendFetchHeader(nil, 8)
-		ends := map[int]int{len(b): 0}
-		for id := range uint64(3) {
-			b = w.Append(b, FetchObject{Object: object(300, 2*id, "payload"), Priority: uint8(id)})
-			ends[len(b)] = int(id) + 1
-		}
-		for i := 1; i <= len(b); i++ {
-			_, got, err := readFetch(d, b[:i])
-			if n, clean := ends[i]; clean && (err != nil || len(got) != n) {
-				t.Errorf("%s cut at %d: %d objects, %v, want %d", d.ALPN, i, len(got), err, n)
-			} else if !clean && err == nil {
-				t.Errorf("%s cut at %d: no error", d.ALPN, i)
-			}
-		}
-	}
-}
-
 func TestTheFirstFetchedObjectMustNotReferToOneBefore(t *testing.T) {
 	for _, flags := range []string{"00", "0c", "1d", "18", "14"} {
 		for _, d := range All() {

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"encoding/binary"
+
 	"github.com/moqpack/moqpack/internal/media"
 )
 
@@ -138,4 +140,12 @@ func (c *Cursor) Tuple(field string) []string {
 // Location reads a group and an object id.
 func (c *Cursor) Location(field string) media.Location {
 	return media.Location{Group: c.Varint(field), Object: c.Varint(field)}
+}
+
+// Uint16 reads two bytes, most significant first.
+func (c *Cursor) Uint16(field string) uint16 {
+	if b := c.Take(field, 2); b != nil {
+		return binary.BigEndian.Uint16(b)
+	}
+	return 0
 }
