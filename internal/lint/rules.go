@@ -18,7 +18,7 @@ func floors() []floor {
 		{"segmenter", 1, "the segmenter knows neither MoQ nor keys nor stores, so that it stays a fold"},
 		{"manifest", 2, "writers of documents are pure: they know timelines and names, not stores or HTTP"},
 		{"storage", 3, "a store knows keys and bytes; only its sink knows names"},
-		{"internal/channel", 4, "the wiring joins the floors beneath it and serves those above"},
+		{"internal/channel", 5, "the wiring joins the floors for one broadcast; only the command knows it"},
 		{"server", 4, "the server speaks HTTP about manifests and blobs through interfaces of its own"},
 		{"internal/sim", 5, "the simulated publisher stands outside the line: only the command and tests may use it"},
 		{"cmd", 6, "the command wires everything and is imported by nobody"},
