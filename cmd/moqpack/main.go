@@ -1,4 +1,20 @@
 // Command moqpack packages live MoQ broadcasts as LL-HLS, HLS, LL-DASH and DASH.
 package main
 
-func main() {}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := root().ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "moqpack:", err)
+		os.Exit(1)
+	}
+}

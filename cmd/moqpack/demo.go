@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/moqpack/moqpack/internal/sim"
+	"github.com/moqpack/moqpack/internal/sim/live"
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/subscriber"
+)
+
+func demoCommand() *cobra.Command {
+	var f originFlags
+	var draft string
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Publish a broadcast of our own over MoQ, package it, and serve it",
+		Long: `Start a publisher that speaks MoQ over QUIC on loopback (a CMSF catalog, three H.264 renditions, two
+AAC tracks, endless), subscribe to it as to any stranger, and serve it as the channel "demo".
+
+The picture carries a clock and a barcode of its frame number, so that latency can be read off the screen.`,
+		Example: `  moqpack demo
+  moqpack demo --http 0.0.0.0:9000
+  moqpack demo --draft 16`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return demo(c.Context(), c, f, draft)
+		},
+	}
+	f.register(c.Flags())
+	c.Flags().StringVar(&draft, "draft", "", "MoQT draft to speak: 18, 19 or 16 (default: negotiated)")
+	return c
+}
+
+func demo(ctx context.Context, c *cobra.Command, f originFlags, draft string) error {
+	broadcast, err := live.Demo("demo")
+	if err != nil {
+		return err
+	}
+	pub, err := sim.New(sim.Config{Broadcasts: []live.Broadcast{broadcast}})
+	if err != nil {
+		return err
+	}
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	defer conn.Close()
+	o, err := newOrigin(f, segmenter.DefaultConfig())
+	if err != nil {
+		return err
+	}
+	relay := "moqt://" + conn.LocalAddr().String()
+	if draft != "" {
+		relay += "?draft=" + draft
+	}
+	if err := o.add("demo", relay, broadcast.Namespace, subscriber.TLS{Fingerprint: fmt.Sprintf("%x", pub.Fingerprint())}); err != nil {
+		return err
+	}
+	return o.run(ctx, c.OutOrStdout(), func(ctx context.Context) error { return pub.Serve(ctx, conn) })
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/moqpack/moqpack/internal/channel"
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/server"
+	"github.com/moqpack/moqpack/storage"
+	"github.com/moqpack/moqpack/subscriber"
+)
+
+// originFlags say where and how to serve.
+type originFlags struct {
+	addr      string
+	cert, key string
+	memory    int64 // MiB for each channel
+}
+
+func (f *originFlags) register(fs *pflag.FlagSet) {
+	fs.StringVar(&f.addr, "http", "localhost:8080", "address to serve on, HOST:PORT")
+	fs.StringVar(&f.cert, "http-cert", "", "PEM certificate `file`: serve HTTPS with HTTP/2")
+	fs.StringVar(&f.key, "http-key", "", "PEM key `file` of --http-cert")
+	fs.Int64Var(&f.memory, "memory", 1024, "most memory for the media of one channel, in MiB")
+}
+
+// origin is channels and the HTTP server in front of them.
+type origin struct {
+	flags     originFlags
+	segmenter segmenter.Config
+	registry  *prometheus.Registry
+	source    *subscriber.Metrics
+	fold      *channel.Metrics
+	channels  []*channel.Channel
+	names     []string
+}
+
+func newOrigin(f originFlags, s segmenter.Config) (*origin, error) {
+	if (f.cert == "") != (f.key == "") {
+		return nil, fmt.Errorf("--http-cert and --http-key go together: give both or none")
+	}
+	r := prometheus.NewRegistry()
+	return &origin{flags: f, segmenter: s, registry: r,
+		source: subscriber.NewMetrics(r), fold: channel.NewMetrics(r)}, nil
+}
+
+// add makes a channel of a broadcast.
+func (o *origin) add(name, relay string, namespace []string, tls subscriber.TLS) error {
+	c := subscriber.DefaultConfig()
+	c.Relay, c.Namespace, c.TLS = relay, namespace, tls
+	c.Channel, c.Logger, c.Metrics = name, slog.Default(), o.source
+	src, err := subscriber.New(c)
+	if err != nil {
+		return err
+	}
+	ch, err := channel.New(channel.Config{
+		Name: name, Namespace: strings.Join(namespace, "/"), Source: src, Segmenter: o.segmenter,
+		Store: storage.NewMemory(o.flags.memory << 20), Logger: slog.Default(), Metrics: o.fold,
+	})
+	if err != nil {
+		return err
+	}
+	o.channels, o.names = append(o.channels, ch), append(o.names, name)
+	return nil
+}
+
+// run serves until ctx ends. beside, if not nil, runs along: the demo's publisher.
+func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Context) error) error {
+	ln, err := net.Listen("tcp", o.flags.addr)
+	if err != nil {
+		return fmt.Errorf("%w: choose another address with --http", err)
+	}
+	var serving []server.Channel
+	for _, c := range o.channels {
+		serving = append(serving, c)
+	}
+	srv, err := server.New(server.Config{
+		CertFile: o.flags.cert, KeyFile: o.flags.key, Log: slog.Default(),
+		Metrics: server.NewMetrics(o.registry), MetricsHandler: promhttp.HandlerFor(o.registry, promhttp.HandlerOpts{}),
+	}, serving)
+	if err != nil {
+		return err
+	}
+	announce(out, o.base(ln.Addr()), o.names)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return srv.Serve(ctx, ln) })
+	for _, c := range o.channels {
+		g.Go(func() error { return c.Run(ctx) })
+	}
+	if beside != nil {
+		g.Go(func() error { return beside(ctx) })
+	}
+	g.Go(func() error { return watch(ctx, out, serving) })
+	return g.Wait()
+}
+
+// base is the URL that a person on this machine would open.
+func (o *origin) base(addr net.Addr) string {
+	scheme := "http"
+	if o.flags.cert != "" {
+		scheme = "https"
+	}
+	host, _, _ := net.SplitHostPort(o.flags.addr)
+	_, port, _ := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}

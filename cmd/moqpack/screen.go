@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/server"
+)
+
+// announce prints what to open.
+func announce(w io.Writer, base string, names []string) {
+	fmt.Fprintf(w, "\nmoqpack serves %s/   <- open this: every channel, with a player\n", base)
+	for _, n := range names {
+		c := base + "/" + manifest.Escape(n)
+		fmt.Fprintf(w, "\n  %s\n", n)
+		fmt.Fprintf(w, "    LL-HLS   %s/index.m3u8\n    LL-DASH  %s/index.mpd\n", c, c)
+		fmt.Fprintf(w, "    HLS      %s/legacy.m3u8\n    DASH     %s/legacy.mpd\n", c, c)
+	}
+	fmt.Fprintln(w)
+}
+
+// watch shows how the channels are doing: a line that moves on a terminal, a line every ten seconds elsewhere.
+func watch(ctx context.Context, w io.Writer, channels []server.Channel) error {
+	f, isFile := w.(*os.File)
+	terminal := isFile && isatty.IsTerminal(f.Fd())
+	every := 10 * time.Second
+	if terminal {
+		every = time.Second / 4
+	}
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			if terminal {
+				fmt.Fprintln(w)
+			}
+			return nil
+		case <-t.C:
+			line := statusLine(channels)
+			if terminal {
+				fmt.Fprintf(w, "\r\x1b[K%c %s", `|/-\`[n%4], line)
+			} else {
+				fmt.Fprintln(w, line)
+			}
+		}
+	}
+}
+
+// statusLine says in one line where each channel's live edge is.
+func statusLine(channels []server.Channel) string {
+	var b strings.Builder
+	for i, c := range channels {
+		if i > 0 {
+			b.WriteString(" | ")
+		}
+		s := c.Status()
+		fmt.Fprintf(&b, "%s: %s", s.Name, s.State)
+		if s.Draft != "" {
+			fmt.Fprintf(&b, " (%s from %s)", s.Draft, s.Relay)
+		}
+		if out := c.Output(); out != nil && len(out.Renditions) > 0 {
+			edge := out.Renditions[0].Timeline.Load().Position()
+			fmt.Fprintf(&b, ", %d renditions, at segment %d part %d", len(out.Renditions), edge.N, edge.Parts)
+		} else if s.Error != "" {
+			fmt.Fprintf(&b, ": %s", s.Error)
+		}
+	}
+	return b.String()
+}
