@@ -20,7 +20,8 @@ type cut struct {
 	timescale uint32
 	video     bool
 	frame     frame
-	half      int64 // half a frame: the tolerance of the grid
+	half      int64 // half a frame
+	slack     int64 // how early a sample may be and still belong to a slot
 	perPart   int64 // frames in a part
 	partLimit int64 // no part is longer, unless a single sample is
 	groupDur  int64 // groups are not longer, as a rule; 0 if nothing is known
@@ -65,8 +66,15 @@ const (
 func newCut(p *plan, init *media.Init, f frame) cut {
 	scale := big.NewRat(int64(init.Timescale), 1)
 	ticks := func(r *big.Rat) int64 { return floor(new(big.Rat).Mul(r, scale)) }
+	// A picture that is a little early for its slot, because it was captured or rounded so, is still the slot's. Audio that is early
+	// may as well go with the slot before; its publishers begin groups with the first frame after the boundary, and a join there
+	// shall find that frame to be the slot's first.
+	slack := int64(1)
+	if init.Kind == media.Video {
+		slack = f.nominal() / 2
+	}
 	return cut{
-		grid: p.Grid, init: init, timescale: init.Timescale, video: init.Kind == media.Video, frame: f,
+		slack: slack, grid: p.Grid, init: init, timescale: init.Timescale, video: init.Kind == media.Video, frame: f,
 		half:      f.nominal() / 2,
 		perPart:   framesIn(seconds(p.PartTarget), f, init.Timescale),
 		partLimit: ticks(seconds(p.PartTarget)),
@@ -80,10 +88,11 @@ func newCut(p *plan, init *media.Init, f frame) cut {
 // place is where a decode time of the current group lies on the grid.
 func (c *cut) place(dts int64) int64 { return dts + c.reorder }
 
-// slotOf is the slot of a place, with half a frame of tolerance, so that rounding at a boundary cannot flip it.
-func (c *cut) slotOf(place int64) int64 {
-	return int64(c.grid.Slot(place+c.half, c.timescale)) + c.base.shift
-}
+// rawSlot is the slot of a place were media time Unix time. Rounding at a boundary does not flip it.
+func (c *cut) rawSlot(place int64) int64 { return int64(c.grid.Slot(place+c.slack, c.timescale)) }
+
+// slotOf is the slot of a place.
+func (c *cut) slotOf(place int64) int64 { return c.rawSlot(place) + c.base.shift }
 
 // gap is the delay between the end of the newest sample and dts.
 func (c *cut) gap(dts int64) int64 {
@@ -160,7 +169,8 @@ func (c *cut) splits(s *media.Sample) bool {
 // take adds s to the part.
 func (c *cut) take(s *media.Sample) {
 	if len(c.part) == 0 {
-		c.cell = max(c.cell, c.cellOf(s.DTS))
+		// A part that had to begin just before a boundary reaches over it.
+		c.cell = c.cellOf(s.DTS + (c.perPart-1)*c.frame.nominal()/2)
 	}
 	c.part = append(c.part, *s)
 	c.bytes += len(s.Data)

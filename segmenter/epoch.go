@@ -108,7 +108,7 @@ func (s *Segmenter) rebase(now time.Time, t *track, at int64) error {
 	c := &t.cut
 	err := s.lose(t)
 	b := s.baseOf(now, at, c.timescale)
-	slot := int64(c.grid.Slot(at+c.half, c.timescale))
+	slot := c.rawSlot(at)
 	if b.shift == c.base.shift && at >= c.next {
 		return err
 	}
@@ -133,9 +133,9 @@ func (s *Segmenter) rebase(now time.Time, t *track, at int64) error {
 func (s *Segmenter) change(ctx context.Context, t *track, u *unit) error {
 	old := t.cut
 	err := s.closeIf(ctx, t, old.live)
-	f := frame{0, 1}
+	f := frame{samples: int64(len(u.samples))}
 	for i := range u.samples {
-		f = frame{f.ticks + int64(u.samples[i].Dur), int64(i) + 1}
+		f.ticks += int64(u.samples[i].Dur)
 	}
 	if u.init.Timescale == old.timescale && absolute(f.nominal()-old.frame.nominal()) <= old.frame.nominal()/8 {
 		f = old.frame // the better measure

@@ -277,61 +277,6 @@ func TestEncryptedTrackIsRefusedAndTheOthersGoOn(t *testing.T) {
 	c.want("a", "0 1 2.3")
 }
 
-func TestPlanDoesNotWaitForASilentTrack(t *testing.T) {
-	v, a := plain()
-	c := newChannel(t, cfg(), v, a)
-	all := v.seconds(t, 6)
-	c.send(between(all, 0, 1.5)...)
-	if c.Output() != nil {
-		t.Fatal("the plan did not wait")
-	}
-	if err := c.Tick(t.Context(), time.Unix(unix+3, 0)); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(c.Output().Renditions); n != 1 {
-		t.Fatalf("%d renditions, want 1", n)
-	}
-	c.send(between(all, 1.5, 3.5)...)
-	c.send(between(interleave(all, a.seconds(t, 6)), 3.5, 6)...)
-	c.want("v", "0 1 2.6")
-	c.want("a", "2")
-}
-
-func TestPlanDoesNotWaitForBytesWithoutBound(t *testing.T) {
-	v, a := plain()
-	small := cfg()
-	small.HoldBytes = 5000
-	c := newChannel(t, small, v, a)
-	c.send(v.objects(t, 0, 45)...)
-	if c.Output() == nil {
-		t.Error("more is held than allowed")
-	}
-}
-
-func TestGroupDurationOfTheCatalogNeedsNoWaiting(t *testing.T) {
-	v, a := video("v", 30000, 1001, 30, unix*30000), audio("a", 48000, 960, unix*48000)
-	track := v.track(t)
-	track.MaxGroupDuration = time.Second // the catalog counts in milliseconds, and rounds
-	c := newChannel(t, cfg(), a)
-	if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{track, a.track(t)}); err != nil {
-		t.Fatal(err)
-	}
-	c.send(interleave(v.objects(t, 0, 3), a.objects(t, 0, 5))...)
-	if c.Output() == nil {
-		t.Fatal("the plan waits")
-	}
-	if g := c.Output().Plan.Grid; g.Num != 1001 || g.Den != 500 {
-		t.Errorf("grid %+v", g)
-	}
-}
-
-func TestAudioAloneIsCutAtTheTarget(t *testing.T) {
-	a := audio("a", 44100, 1024, unix*44100)
-	c := newChannel(t, cfg(), a)
-	c.send(a.seconds(t, 70)...)
-	checkLine(t, c.line("a"), c.Output().Plan)
-}
-
 func TestRemovedTrackEndsAndAddedTrackJoins(t *testing.T) {
 	v, a := plain()
 	b := audio("b", 44100, 1024, unix*44100)
@@ -424,45 +369,6 @@ func TestHeaderIsPutBeforeItsEpochBegins(t *testing.T) {
 	c.send(v.seconds(t, 2)...)
 	if len(order) == 0 || order[0] != "1 no output" {
 		t.Errorf("puts: %v", order)
-	}
-}
-
-// Publishers round to milliseconds: the cuts stay where they are without rounding.
-func TestRoundedTimesAreCutLikeExactOnes(t *testing.T) {
-	v := video("v", 1000, 33, 30, 0)
-	c := newChannel(t, cfg(), v)
-	at := func(i int64) int64 { return unix*1000 + (i*1001+15)/30 }
-	var all []object
-	for i := range int64(3000) {
-		s := v.sample(i)
-		s.DTS, s.Dur = at(i), uint32(at(i+1)-at(i))
-		payload, err := mux.Fragment(1, []media.Sample{s})
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, object{"v", at(i+1) * 1000, media.Object{
-			Location: media.Location{Group: uint64(i / 30), Object: uint64(i % 30)}, Payload: payload,
-		}})
-	}
-	c.send(all...)
-	checkLine(t, c.line("v"), c.Output().Plan)
-	for _, g := range c.line("v").Timeline.Load().Segments {
-		if len(g.Parts) != 6 {
-			t.Errorf("segment %d has %d parts, want 6", g.N, len(g.Parts))
-		}
-	}
-}
-
-// B-frames: the grid sees where the presentation of a group begins, so video does not slip a slot.
-func TestReorderingDoesNotMoveTheGrid(t *testing.T) {
-	v, a := plain()
-	v.reorder = 2
-	v.start -= 2 * 512 // the first picture is shown at the start of the slot
-	c := newChannel(t, cfg(), v, a)
-	c.send(interleave(v.seconds(t, 6), a.seconds(t, 6))...)
-	c.want("v", "0 1 2.6")
-	if g := c.line("v").Timeline.Load().Segments[0]; g.Start != unix*12800 {
-		t.Errorf("segment 0 is shown from %d, want %d", g.Start, unix*12800)
 	}
 }
 

@@ -13,6 +13,7 @@ type gauge struct {
 	promised  time.Duration // the longest group, by the catalog; 0 unknown
 
 	samples, ticks, bytes int64 // of everything seen
+	shortest, longest     int64 // sample, ticks
 	object                int64 // longest object, ticks
 	group                 int64 // longest complete group, ticks; 0 unknown
 	peak                  int64 // bits/s of the busiest complete group
@@ -41,8 +42,13 @@ func (g *gauge) add(u *unit) {
 		}
 		g.in.id, g.in.end = u.loc.Group, last.DTS+int64(last.Dur)
 		for i := range u.samples {
+			dur := int64(u.samples[i].Dur)
+			if g.samples == 0 {
+				g.shortest = dur
+			}
+			g.shortest, g.longest = min(g.shortest, dur), max(g.longest, dur)
 			g.samples++
-			g.ticks += int64(u.samples[i].Dur)
+			g.ticks += dur
 			g.bytes += int64(len(u.samples[i].Data))
 			g.in.bytes += int64(len(u.samples[i].Data))
 		}
@@ -69,6 +75,9 @@ func (g *gauge) fine() bool {
 	const coarse = 200 // ticks
 	return g.samples > 0 && (g.ticks/g.samples >= coarse || g.kind != media.Video || g.group > 0)
 }
+
+// regular reports whether all samples last equally long, but for rounding.
+func (g *gauge) regular() bool { return g.longest-g.shortest <= 1 || g.kind != media.Video }
 
 // bitrate is the peak and the mean in bits/s, rounded up to two digits so that instances that saw different groups agree more
 // often than not.

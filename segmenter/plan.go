@@ -12,7 +12,10 @@ import (
 const maxGroup = 10
 
 // frame is the nominal sample duration: ticks/samples. It is a mean, because publishers round 1/30 s to 33, 33, 34 ms.
-type frame struct{ ticks, samples int64 }
+type frame struct {
+	ticks, samples int64
+	jitter         int64 // ticks by which some number of samples may last longer, beyond rounding
+}
 
 func (f frame) seconds(timescale uint32) *big.Rat {
 	return new(big.Rat).Quo(big.NewRat(f.ticks, f.samples), big.NewRat(int64(timescale), 1))
@@ -56,9 +59,12 @@ func makePlan(cfg Config, tracks []*gauge) plan {
 // frame is reduced, and if that is not enough halved, until products of it fit into 64 bits.
 func (g *gauge) frame() frame {
 	r := big.NewRat(g.ticks, g.samples)
-	f := frame{r.Num().Int64(), r.Denom().Int64()}
+	f := frame{ticks: r.Num().Int64(), samples: r.Denom().Int64()}
 	for f.ticks > 1<<31 || f.samples > 1<<20 {
-		f = frame{max(f.ticks/2, 1), max(f.samples/2, 1)}
+		f = frame{ticks: max(f.ticks/2, 1), samples: max(f.samples/2, 1)}
+	}
+	if !g.regular() {
+		f.jitter = min(g.longest-f.nominal(), f.nominal())
 	}
 	return f
 }
@@ -78,6 +84,12 @@ func groupOf(tracks []*gauge) *big.Rat {
 		}
 		if g.group > 0 && seen.Sign() == 0 {
 			seen = big.NewRat(g.group, int64(g.timescale))
+			if !g.regular() {
+				// The times are those of a capture: the next group will last a little more or less. A grid that is a little too
+				// wide would now and then hold a group too many, and no two instances would have the same.
+				tenths := floor(new(big.Rat).Add(new(big.Rat).Mul(seen, big.NewRat(10, 1)), big.NewRat(1, 2)))
+				seen = big.NewRat(max(tenths, 1), 10)
+			}
 		}
 	}
 	if promised.Sign() > 0 {
@@ -121,12 +133,14 @@ func partTarget(want, duration *big.Rat, tracks []*gauge) (target time.Duration)
 
 // framesIn is the number of whole frames in a part, at least one.
 func framesIn(part *big.Rat, f frame, timescale uint32) int64 {
-	return min(max(1, floor(new(big.Rat).Quo(part, f.seconds(timescale)))), maxPartSamples)
+	steady := new(big.Rat).Sub(part, big.NewRat(f.jitter, int64(timescale)))
+	return min(max(1, floor(steady.Quo(steady, f.seconds(timescale)))), maxPartSamples)
 }
 
 // longestPart is the longest part of a rendition, rounded up to the tick (frames may be rounded) and to the millisecond.
 func longestPart(part *big.Rat, f frame, timescale uint32) time.Duration {
 	ticks := ceil(new(big.Rat).Mul(big.NewRat(framesIn(part, f, timescale), 1), big.NewRat(f.ticks, f.samples)))
+	ticks += f.jitter
 	return time.Duration(ceil(big.NewRat(ticks*1000, int64(timescale)))) * time.Millisecond
 }
 

@@ -168,6 +168,7 @@ func TestGridTable(t *testing.T) {
 		{"1.92 s", 12800, 512, 48, timeline.Grid{Num: 48, Den: 25}, 326 * time.Millisecond, 6, 2, unix * 12800, 960},
 		{"off the grid by 0.7 s", 12800, 512, 50, timeline.Grid{Num: 2, Den: 1}, 326 * time.Millisecond, 7, 2, unix*12800 + 8960, 960},
 		{"5 fps", 1000, 200, 10, timeline.Grid{Num: 2, Den: 1}, 400 * time.Millisecond, 5, 2, unix * 1000, 1024},
+		{"1 fps", 1000, 1000, 2, timeline.Grid{Num: 2, Den: 1}, time.Second, 2, 3, unix * 1000, 1024},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := video("v", tt.timescale, tt.dur, tt.group, tt.start)
