@@ -84,6 +84,11 @@ func (w *world) publish(faults sim.Faults, change func(*live.Broadcast)) *sim.Pu
 
 // join starts a packager.
 func (w *world) join(p *sim.Publisher, draft string) *packager {
+	return w.joinAs(p, draft, segmenter.DefaultConfig())
+}
+
+// joinAs starts a packager with a configuration of its own.
+func (w *world) joinAs(p *sim.Publisher, draft string, seg segmenter.Config) *packager {
 	w.t.Helper()
 	cfg := subscriber.DefaultConfig()
 	cfg.Relay = "moqt://" + w.addr.LocalAddr().String() + "?draft=" + draft
@@ -96,7 +101,7 @@ func (w *world) join(p *sim.Publisher, draft string) *packager {
 	}
 	store := storage.NewMemory(256 << 20)
 	ch, err := New(Config{
-		Name: "demo", Source: src, Segmenter: segmenter.DefaultConfig(), Store: store, Logger: slog.New(slog.DiscardHandler),
+		Name: "demo", Source: src, Segmenter: seg, Store: store, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		w.t.Fatal(err)
