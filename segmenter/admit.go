@@ -35,11 +35,11 @@ func (s *Segmenter) admit(ctx context.Context, now time.Time, t *track, u *unit)
 		err = s.bad(t, t.suspect.loc, errJump)
 		t.suspect = nil
 	}
-	u.lost = u.lost || d > second || d > c.half && t.doubt
+	u.lost = u.lost || d > second || d > c.half && (t.doubt || u.doubt)
 	t.doubt = false
 	err = join(err, s.fold(ctx, now, t, u))
 	if u.ended {
-		err = join(err, s.finish(ctx, t, true))
+		err = join(err, s.finish(ctx, t, !u.doubt))
 	}
 	return err
 }
@@ -55,7 +55,7 @@ func (s *Segmenter) endOf(ctx context.Context, now time.Time, t *track, u *unit)
 	}
 	err := s.fold(ctx, now, t, u)
 	if u.ended {
-		err = join(err, s.finish(ctx, t, true))
+		err = join(err, s.finish(ctx, t, !u.doubt))
 	}
 	return err
 }

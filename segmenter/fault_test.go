@@ -56,6 +56,22 @@ func TestLossMakesAGapAndPlayingGoesOn(t *testing.T) {
 	checkStored(t, c)
 }
 
+// Where the transport cannot tell, a hole in media time is a loss, also while objects are held; no hole is none.
+func TestDoubtIsDecidedByMediaTime(t *testing.T) {
+	v, a := plain()
+	all := interleave(v.seconds(t, 8), a.seconds(t, 8))
+	for missing, want := range map[uint64]string{99: "0 1 2 3.6", 0: "(0) 1 2 3.6", 4: "0 1 (2) 3.6"} {
+		c := newChannel(t, cfg(), v, a)
+		for _, o := range all {
+			if o.Doubt = true; o.track == "v" && o.Group == missing && o.Object.Object == 10 {
+				continue
+			}
+			c.send(o)
+		}
+		c.want("v", want)
+	}
+}
+
 func TestMissingSlotsBecomeGapsWithNominalTimes(t *testing.T) {
 	v, a := plain()
 	all := interleave(v.seconds(t, 20), a.seconds(t, 20))

@@ -27,7 +27,7 @@ type track struct {
 	stored  string             // digest of the header that was put last
 	cut     cut
 	suspect *unit // a jump in time that the next object must confirm
-	doubt   bool  // objects may be missing: unless the next one follows on, media is
+	doubt   bool  // an object was dropped: unless the next one follows on, media is missing
 }
 
 // header is a publisher's CMAF header and the canonical one.
@@ -53,6 +53,7 @@ func readHeader(raw []byte) (header, error) {
 type unit struct {
 	loc     media.Location
 	lost    bool // objects before this one are missing
+	doubt   bool // or may be: media time decides
 	last    bool // the group ends with this one
 	ended   bool // so does the track
 	init    *media.Init
@@ -95,9 +96,8 @@ func (t *track) describe(info *media.Track) error {
 // read unwraps an object. The samples are appended to buf. A track without a header yet gives no samples and no error: after a
 // join, the next group brings it.
 func (t *track) read(o *media.Object, buf []media.Sample) (unit, error) {
-	u := unit{loc: o.Location, lost: o.Lost, init: t.header.init}
+	u := unit{loc: o.Location, lost: o.Lost, doubt: o.Doubt, init: t.header.init}
 	u.ended = o.Status == media.EndOfTrack
-	t.doubt = t.doubt || o.Doubt
 	u.last = o.Last || o.Status == media.EndOfGroup || u.ended
 	newGroup := o.Group != t.group
 	t.group = o.Group
