@@ -106,12 +106,14 @@ func (s *Server) newDocument(p manifest.Presentation, v view) *document {
 		s.metrics.rendered(v.kind, time.Since(began))
 		return rendered{doc, storage.Digest([][]byte{doc.Body}), err}
 	})
-	d.gzip = sync.OnceValue(func() []byte {
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		_, _ = z.Write(d.render().Body) // a Buffer does not fail
-		_ = z.Close()
-		return b.Bytes()
-	})
+	d.gzip = sync.OnceValue(d.compress)
 	return d
+}
+
+func (d *document) compress() []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(d.render().Body) // a Buffer does not fail
+	_ = z.Close()
+	return b.Bytes()
 }

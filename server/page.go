@@ -2,12 +2,14 @@ package server
 
 import (
 	"embed"
-	"errors"
+	"encoding/json"
 	"io/fs"
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
+	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/storage"
 )
 
@@ -16,36 +18,62 @@ import (
 //go:embed all:page
 var pageFiles embed.FS
 
-// page answers with a file of the page.
-func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
-	name := strings.TrimPrefix(r.URL.Path, "/")
-	if name == "" {
-		name = "page/index.html"
-	}
-	if !fs.ValidPath(name) {
-		return refuse(unknown, "no such file")
-	}
-	body, err := pageFiles.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) || path.Ext(name) == ".sh" {
-		return refuse(unknown, "no such file: %s", name)
-	}
-	if err != nil {
-		return refuse(unknown, "no such file") // a directory
-	}
-	b := storage.Blob{Pieces: [][]byte{body}, ContentType: fileType(name)}
-	return s.write(w, r, answer{Blob: b, etag: storage.Digest(b.Pieces), cacheControl: "no-cache"})
+// assets are the documents of the page by URL path, digested and compressed when they are first asked for.
+func assets(files fs.FS) (map[string]*document, error) {
+	found := map[string]*document{}
+	err := fs.WalkDir(files, "page", func(name string, d fs.DirEntry, err error) error {
+		contentType := fileTypes()[path.Ext(name)]
+		if err != nil || d.IsDir() || contentType == "" {
+			return err
+		}
+		body, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		doc := manifest.Document{Body: body, ContentType: contentType}
+		found["/"+name] = newAsset(doc)
+		return nil
+	})
+	found["/"] = found["/page/index.html"]
+	return found, err
 }
 
-func fileType(name string) string {
-	switch path.Ext(name) {
-	case ".html":
-		return "text/html; charset=utf-8"
-	case ".css":
-		return "text/css; charset=utf-8"
-	case ".js":
-		return "text/javascript; charset=utf-8"
-	case ".svg":
-		return "image/svg+xml"
+func newAsset(doc manifest.Document) *document {
+	d := &document{render: sync.OnceValue(func() rendered { return rendered{doc, storage.Digest([][]byte{doc.Body}), nil} })}
+	d.gzip = sync.OnceValue(d.compress)
+	return d
+}
+
+func fileTypes() map[string]string {
+	return map[string]string{
+		".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+		".txt": "text/plain; charset=utf-8",
 	}
-	return "text/plain; charset=utf-8"
+}
+
+// page answers with a file of the page.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
+	d := s.assets[r.URL.Path]
+	if d == nil {
+		return refuse(unknown, "no such file")
+	}
+	return s.writeDocument(w, r, d, "no-cache")
+}
+
+// listPlayers answers with the names of the players that are built in.
+func (s *Server) listPlayers(w http.ResponseWriter, r *http.Request) error {
+	players := []string{}
+	for file := range s.assets {
+		switch strings.TrimPrefix(file, "/page/vendor/") {
+		case "hls.min.js":
+			players = append(players, "hlsjs")
+		case "shaka-player.compiled.js":
+			players = append(players, "shaka")
+		}
+	}
+	body, err := json.Marshal(players)
+	if err != nil {
+		return fault(err)
+	}
+	return s.noStore(w, r, "application/json", body)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/segmenter"
 	"github.com/moqpack/moqpack/segmenter/timeline"
+	"github.com/moqpack/moqpack/storage"
 )
 
 // listed reports whether a playlist of the timeline has a segment: players take one without for an error.
@@ -46,9 +47,9 @@ func (s *Server) playlist(w http.ResponseWriter, r *http.Request, c *channel, ou
 	if snap.Empty() {
 		return refuse(missing, "the track ended before it had anything")
 	}
-	ttl := time.Duration(0)
+	ttl := ""
 	if d.recent(snap) && !snap.Ended {
-		ttl = 6 * time.Duration(out.Plan.TargetDuration) * time.Second
+		ttl = maxAge(6 * time.Duration(out.Plan.TargetDuration) * time.Second)
 	}
 	return s.writeDocument(w, r, s.document(c, out, view{name.Kind, name.Track, d.skip}), ttl)
 }
@@ -63,7 +64,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request, c *channel, ou
 	if err := s.settle(r.Context(), out, ready); err != nil {
 		return err
 	}
-	return s.writeDocument(w, r, s.document(c, out, view{kind: name.Kind}), 0)
+	return s.writeDocument(w, r, s.document(c, out, view{kind: name.Kind}), "")
 }
 
 // settle waits until every rendition is ready, or one is established. When that takes too long, one that is ready is enough.
@@ -88,8 +89,9 @@ func (s *Server) settle(ctx context.Context, out *segmenter.Output, ready func(*
 	return nil
 }
 
-// writeDocument answers with the document, compressed if the client takes that. A ttl of 0 leaves it to the document.
-func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, d *document, ttl time.Duration) error {
+// writeDocument answers with the document, compressed if the client takes that. An empty cacheControl leaves that to the
+// document.
+func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, d *document, cacheControl string) error {
 	doc := d.render()
 	switch {
 	case errors.Is(doc.err, manifest.ErrNoTrack), errors.Is(doc.err, manifest.ErrNotYet):
@@ -97,17 +99,17 @@ func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, d *docume
 	case doc.err != nil:
 		return fault(doc.err)
 	}
-	a := answer{etag: doc.etag, negotiated: true}
-	a.ContentType = doc.ContentType
-	a.Pieces = [][]byte{doc.Body}
+	if cacheControl == "" {
+		cacheControl = maxAge(doc.MaxAge)
+	}
+	a := answer{
+		Blob: storage.Blob{Pieces: [][]byte{doc.Body}, ContentType: doc.ContentType},
+		etag: doc.etag, cacheControl: cacheControl, negotiated: true,
+	}
 	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
 		a.Pieces[0], a.encoding = d.gzip(), "gzip"
 		a.etag += "-gzip"
 	}
-	if ttl == 0 {
-		ttl = doc.MaxAge
-	}
-	a.cacheControl = maxAge(ttl)
 	return s.write(w, r, a)
 }
 

@@ -43,6 +43,7 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	refusals map[class]refusal
+	assets   map[string]*document // of the page
 	echo     *echo.Echo
 
 	channels []*channel // in the order given
@@ -78,6 +79,10 @@ func New(cfg Config, channels []Channel) (*Server, error) {
 		known := &channel{Channel: c, name: name}
 		s.channels = append(s.channels, known)
 		s.byName[name] = known
+	}
+	var err error
+	if s.assets, err = assets(pageFiles); err != nil {
+		return nil, fmt.Errorf("server: read the page: %w", err)
 	}
 	s.echo = s.routes()
 	return s, nil
@@ -149,6 +154,7 @@ func (s *Server) routes() *echo.Echo {
 	s.get(e, "/", s.page)
 	s.get(e, "/page/*", s.page)
 	s.get(e, "/api/channels", s.listChannels)
+	s.get(e, "/api/players", s.listPlayers)
 	s.get(e, "/time", s.time)
 	s.get(e, "/healthz", s.health)
 	if s.cfg.MetricsHandler != nil {

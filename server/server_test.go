@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -98,6 +99,25 @@ func TestThePageIsServed(t *testing.T) {
 	expect(t, get(s, "/"), 200, "no-cache")
 	for _, url := range []string{"/page/", "/page/none.js", "/page/../server.go", "/page/vendor.sh"} {
 		expect(t, get(s, url), 404, "public, max-age=10")
+	}
+}
+
+func TestThePageKnowsWhichPlayersAreBuiltIn(t *testing.T) {
+	s := newServer(t, Config{}, newShow(t))
+	for _, tt := range []struct {
+		files fstest.MapFS
+		want  string
+	}{
+		{fstest.MapFS{"page/index.html": {}}, `[]`},
+		{fstest.MapFS{"page/index.html": {}, "page/vendor/hls.min.js": {}}, `["hlsjs"]`},
+	} {
+		var err error
+		if s.assets, err = assets(tt.files); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(s, "/api/players").Body.String(); got != tt.want {
+			t.Errorf("got %s, want %s", got, tt.want)
+		}
 	}
 }
 
