@@ -29,7 +29,8 @@ type gauge struct {
 
 func (g *gauge) add(u *unit) {
 	if u.lost || u.loc.Group != g.in.id {
-		if !u.lost && len(u.samples) > 0 {
+		// Groups in between may be missing although nobody says so: then the group was not this long.
+		if !u.lost && len(u.samples) > 0 && absolute(u.samples[0].DTS-g.in.end) <= g.longest {
 			g.in.end = u.samples[0].DTS
 			g.complete()
 		}

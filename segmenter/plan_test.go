@@ -40,6 +40,19 @@ func TestPlanDoesNotWaitForBytesWithoutBound(t *testing.T) {
 	}
 }
 
+func TestMissingGroupDoesNotCountAsALongOne(t *testing.T) {
+	v := video("v", 12800, 512, 15, unix*12800) // 0.6 s
+	c := newChannel(t, cfg(), v)
+	for _, o := range v.seconds(t, 4) {
+		if o.Group != 1 {
+			c.send(o)
+		}
+	}
+	if g := c.Output().Plan.Grid; g.Num != 9 || g.Den != 5 {
+		t.Errorf("grid %+v, want three groups of 0.6 s", g)
+	}
+}
+
 func TestGroupDurationOfTheCatalogNeedsNoWaiting(t *testing.T) {
 	v, a := video("v", 30000, 1001, 30, unix*30000), audio("a", 48000, 960, unix*48000)
 	track := v.track(t)
