@@ -105,11 +105,11 @@ func (s *Segmenter) start(t *track) {
 	t.cut = newCut(s.plan, t.header.init, f)
 	info := *t.info
 	peak, mean := t.gauge.bitrate()
-	if info.Bitrate == 0 {
-		info.Bitrate = peak
-	}
-	if info.AvgBitrate == 0 {
-		info.AvgBitrate = min(mean, info.Bitrate)
+	switch {
+	case info.Bitrate == 0: // instances that joined at different times may differ here
+		info.Bitrate, info.AvgBitrate = peak, mean
+	case info.AvgBitrate == 0:
+		info.AvgBitrate = info.Bitrate
 	}
 	t.info = &info
 }

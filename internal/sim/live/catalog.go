@@ -58,6 +58,7 @@ type entry struct {
 	Codec            string      `json:"codec,omitempty"`
 	Timescale        uint32      `json:"timescale,omitempty"`
 	Bitrate          int64       `json:"bitrate,omitempty"`
+	AvgBitrate       int64       `json:"avgBitrate,omitempty"`
 	Framerate        json.Number `json:"framerate,omitempty"`
 	Width            int         `json:"width,omitempty"`
 	Height           int         `json:"height,omitempty"`
@@ -121,7 +122,7 @@ func (b *Broadcast) entry(s *Source) entry {
 	c, live := s.Clip, true
 	e := entry{
 		Name: s.Name, Packaging: "cmaf", IsLive: &live, Role: c.Kind.String(), Label: s.Label, Lang: s.language(),
-		RenderGroup: 1, AltGroup: s.AltGroup, Codec: c.Codec, Timescale: c.Timescale, Bitrate: c.Bitrate,
+		RenderGroup: 1, AltGroup: s.AltGroup, Codec: c.Codec, Timescale: c.Timescale, Bitrate: c.Bitrate, AvgBitrate: c.AvgBitrate,
 	}
 	switch {
 	case s.Packing.Init:

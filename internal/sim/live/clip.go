@@ -20,6 +20,7 @@ type Clip struct {
 	Frame         uint32 // ticks, duration of every frame
 	Group         uint32 // ticks, duration of a group: the closed group of pictures, or 1 s of audio
 	Bitrate       int64  // bits/s, of the largest group
+	AvgBitrate    int64  // bits/s, of the whole clip
 
 	init   *mp4.InitSegment // never changed
 	frames []frame
@@ -51,7 +52,7 @@ func Load(file []byte) (*Clip, error) {
 	if err := c.group(); err != nil {
 		return nil, fmt.Errorf("clip: %w", err)
 	}
-	c.Bitrate = c.maxBitrate()
+	c.Bitrate, c.AvgBitrate = c.bitrates()
 	return c, nil
 }
 
@@ -105,19 +106,22 @@ func (c *Clip) group() error {
 	return nil
 }
 
-// maxBitrate is the rate of the group with the most bytes, rounded up to 1000 bits/s.
-func (c *Clip) maxBitrate() int64 {
+// bitrates are the rate of the group with the most bytes and that of the whole clip, rounded up to 1000 bits/s.
+func (c *Clip) bitrates() (most, mean int64) {
 	n := max(1, int(c.Group/c.Frame))
-	var largest int64
+	rate := func(bytes, frames int64) int64 {
+		return (bytes*8*int64(c.Timescale)/(frames*int64(c.Frame)) + 999) / 1000 * 1000
+	}
+	var largest, total int64
 	for i := 0; i < len(c.frames); i += n {
 		var size int64
 		for _, f := range c.frames[i:min(i+n, len(c.frames))] {
 			size += int64(len(f.data))
 		}
 		largest = max(largest, size)
+		total += size
 	}
-	rate := largest * 8 * int64(c.Timescale) / (int64(n) * int64(c.Frame))
-	return (rate + 999) / 1000 * 1000
+	return rate(largest, int64(n)), rate(total, int64(len(c.frames)))
 }
 
 // at is frame k of the endless loop.
