@@ -103,15 +103,12 @@ func (s *Segmenter) start(t *track) {
 	f := t.gauge.frame()
 	t.line = timeline.New(s.cfg.Window, f.nominal())
 	t.cut = newCut(s.plan, t.header.init, f)
-	info := *t.info
-	peak, mean := t.gauge.bitrate()
-	switch {
-	case info.Bitrate == 0: // instances that joined at different times may differ here
-		info.Bitrate, info.AvgBitrate = peak, mean
-	case info.AvgBitrate == 0:
-		info.AvgBitrate = info.Bitrate
+	if t.info.Bitrate == 0 {
+		// Only what the catalog lacks altogether is measured: instances that joined at different times measure differently.
+		info := *t.info
+		info.Bitrate, info.AvgBitrate = t.gauge.bitrate()
+		t.info = &info
 	}
-	t.info = &info
 }
 
 // align makes the tracks that have published nothing yet begin with the first slot of video.

@@ -40,6 +40,23 @@ func TestPlanDoesNotWaitForBytesWithoutBound(t *testing.T) {
 	}
 }
 
+func TestBitrateIsMeasuredOnlyIfTheCatalogHasNone(t *testing.T) {
+	v, a := plain()
+	named := v.track(t)
+	named.Bitrate = 5_000_000
+	c := newChannel(t, cfg(), v)
+	if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{named, a.track(t)}); err != nil {
+		t.Fatal(err)
+	}
+	c.send(interleave(v.seconds(t, 3), a.seconds(t, 3))...)
+	if got := c.line("v").Track; got.Bitrate != 5_000_000 || got.AvgBitrate != 0 {
+		t.Errorf("bitrates %d and %d", got.Bitrate, got.AvgBitrate)
+	}
+	if got := c.line("a").Track; got.Bitrate < got.AvgBitrate || got.AvgBitrate < 3000 || got.Bitrate > 6000 { // 9 or 10 bytes each 20 ms
+		t.Errorf("bitrates %d and %d", got.Bitrate, got.AvgBitrate)
+	}
+}
+
 func TestMissingGroupDoesNotCountAsALongOne(t *testing.T) {
 	v := video("v", 12800, 512, 15, unix*12800) // 0.6 s
 	c := newChannel(t, cfg(), v)

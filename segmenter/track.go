@@ -81,13 +81,8 @@ func (t *track) describe(info *media.Track) error {
 			t.next = &h
 		}
 	}
-	if t.info != nil { // what was measured stays
-		if info.Bitrate == 0 {
-			info.Bitrate = t.info.Bitrate
-		}
-		if info.AvgBitrate == 0 {
-			info.AvgBitrate = t.info.AvgBitrate
-		}
+	if t.info != nil && info.Bitrate == 0 { // what was measured stays
+		info.Bitrate, info.AvgBitrate = t.info.Bitrate, t.info.AvgBitrate
 	}
 	t.info, t.again = info, t.done
 	return nil
