@@ -197,22 +197,25 @@ func count(m *mpd.MPD) map[string]int {
 	return n
 }
 
-func TestTheEndIsStaticAndMovesNothing(t *testing.T) {
+func TestTheEndIsKnownAndMovesNothing(t *testing.T) {
 	c := channel(15_000)
 	before := plain(t, c.Present())
 	c.End()
 	p := c.Present()
-	for _, m := range []*mpd.MPD{live(t, p), plain(t, p)} {
-		if m.GetType() != "static" || m.MinimumUpdatePeriod != nil || m.MediaPresentationDuration == nil || m.PublishTime <= before.PublishTime {
-			t.Fatalf("type %s, published %s", m.GetType(), m.PublishTime)
+	for want, m := range map[string]*mpd.MPD{"dynamic": live(t, p), "static": plain(t, p)} {
+		if m.GetType() != want || m.MinimumUpdatePeriod != nil || m.PublishTime <= before.PublishTime {
+			t.Errorf("type %s, published %s", m.GetType(), m.PublishTime)
 		}
-		if a, b := firstTime(before), firstTime(m); a != b {
-			t.Errorf("the first segment was at %v, and is at %v", a, b)
+		if end := time.Duration(*m.MediaPresentationDuration).Milliseconds(); end != manifesttest.Start+15_000 {
+			t.Errorf("%s: the presentation ends at %d ms", want, end)
 		}
 		period := m.Periods[0]
 		if end := *period.Start + *period.Duration; end != *m.MediaPresentationDuration {
-			t.Errorf("the period ends at %v, the presentation at %v", end, *m.MediaPresentationDuration)
+			t.Errorf("%s: the period ends at %v, the presentation at %v", want, end, *m.MediaPresentationDuration)
 		}
+	}
+	if a, b := firstTime(before), firstTime(plain(t, p)); a != b {
+		t.Errorf("the first segment was at %v, and is at %v", a, b)
 	}
 }
 

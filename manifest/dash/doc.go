@@ -5,9 +5,9 @@
 //
 //	unix(t) = Period@start + (t - presentationTimeOffset) / timescale
 //
-// A period is an epoch of the timeline. Its start never moves, and no number, time or URL of a segment ever changes, also
-// when the broadcast ends and the MPD becomes static.
+// A period is an epoch of the timeline. No number, time or URL of a segment ever changes, also when the broadcast ends.
 //
 // A missing slot cannot be left out: with $Number$ the n-th entry of a period is the n-th segment. It is listed with its
-// nominal duration, and asking for it is a 404.
+// nominal duration. Whoever serves it must answer 204 No Content: dash.js stops for good at a 404 and Shaka Player asks for ever,
+// but both jump over an empty segment.
 package dash

@@ -33,8 +33,8 @@ func Legacy(p manifest.Presentation) (manifest.Document, error) {
 	return document(&p, m)
 }
 
-// recording is what both MPDs are when the broadcast has ended. Nothing that was promised changes: the same segments keep
-// their numbers and times, so that whoever watches now sees the last of it.
+// recording is the static MPD of a broadcast that has ended. Nothing that was promised changes: the same segments keep their
+// numbers and times, so that whoever watches now sees the last of it.
 func recording(p manifest.Presentation) (manifest.Document, error) {
 	m := mpd.NewMPD(mpd.STATIC_TYPE)
 	m.Profiles = mpd.PROFILE_LIVE
@@ -49,11 +49,16 @@ func recording(p manifest.Presentation) (manifest.Document, error) {
 	if len(m.Periods) == 0 {
 		return manifest.Document{}, manifest.ErrNotYet
 	}
+	finish(m, end)
+	return document(&p, m)
+}
+
+// finish gives the presentation and its last period their end, in milliseconds of Unix time.
+func finish(m *mpd.MPD, end int64) {
 	m.PublishTime = dateTime(end)
 	m.MediaPresentationDuration = millis(end)
 	last := m.Periods[len(m.Periods)-1]
 	last.Duration = duration(time.Duration(end)*time.Millisecond - time.Duration(*last.Start))
-	return document(&p, m)
 }
 
 // timelines adds the periods ps of all listed segments before slot limit, and returns the latest end of any, in milliseconds of

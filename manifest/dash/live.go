@@ -19,11 +19,10 @@ const (
 	slowest, fastest = 0.96, 1.04
 )
 
-// Live writes the LL-DASH MPD. Its text changes only when an epoch begins, a track comes or goes, or the broadcast ends.
+// Live writes the LL-DASH MPD. Its text changes only when an epoch begins, a track comes or goes, or the broadcast ends. Then it
+// gets a duration and is not updated any more, but stays dynamic: when segments numbered from 1970 on become static, Shaka Player
+// makes a list of all of them, and its page dies.
 func Live(p manifest.Presentation) (manifest.Document, error) {
-	if p.Ended() {
-		return recording(p)
-	}
 	if nothing(&p) {
 		return manifest.Document{}, manifest.ErrNotYet
 	}
@@ -44,6 +43,10 @@ func Live(p manifest.Presentation) (manifest.Document, error) {
 		}
 	}
 	m.PublishTime = dateTime(newest)
+	if p.Ended() {
+		m.MinimumUpdatePeriod = nil
+		finish(m, end(&p))
+	}
 	return document(&p, m)
 }
 
@@ -131,4 +134,18 @@ func grid(p *manifest.Presentation, pd *period, timescale, slot uint32) *mpd.Seg
 	t.AvailabilityTimeOffset = mpd.FloatInf64(float64(max(early, 0)) / 1000)
 	t.AvailabilityTimeComplete = mpd.Ptr(false)
 	return t
+}
+
+// end is when the last segment of any rendition ends, in milliseconds of Unix time.
+func end(p *manifest.Presentation) int64 {
+	var end int64
+	for i := range p.Renditions {
+		r := &p.Renditions[i]
+		if n := len(r.Segments); n > 0 {
+			s := &r.Segments[n-1]
+			e := r.Epoch(s.Epoch)
+			end = max(end, manifest.UnixMilli(e, p.End(e, s)).UnixMilli())
+		}
+	}
+	return end
 }
