@@ -1,9 +1,13 @@
 package channel
 
 import (
+	"context"
 	"regexp"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/internal/sim"
 	"github.com/moqpack/moqpack/manifest"
@@ -20,48 +24,40 @@ type edition struct {
 	at    timeline.Position
 }
 
-// collect renders the playlists of every rendition at each position that it passes through, until the world ends.
-func (w *world) collect(p *packager, into map[edition]string) {
-	type version struct {
-		edition
-		body string
-	}
-	versions := make(chan version)
+// collect renders the playlists of every rendition at each position that it passes through. What it returns ends that.
+func (w *world) collect(p *packager) (finish func() map[edition]string) {
+	ctx, stop := context.WithCancel(w.ctx)
+	g, ctx := errgroup.WithContext(ctx)
 	out := p.Output()
+	var mu sync.Mutex
+	seen := map[edition]string{}
 	for _, r := range out.Renditions {
-		w.g.Go(func() error {
+		g.Go(func() error {
 			for s := r.Timeline.Load(); ; {
 				present := manifest.Present("demo", out)
-				if mine := present.Rendition(r.Track.Name); mine != nil {
-					doc, err := hls.Media(present, r.Track.Name, hls.Options{})
-					if err != nil {
-						return err
-					}
-					select {
-					case versions <- version{edition{r.Track.Name, mine.Position()}, string(doc.Body)}:
-					case <-w.ctx.Done():
-						return nil
-					}
+				doc, err := hls.Media(present, r.Track.Name, hls.Options{})
+				if err != nil {
+					return err
 				}
+				mu.Lock()
+				seen[edition{r.Track.Name, present.Rendition(r.Track.Name).Position()}] = string(doc.Body)
+				mu.Unlock()
 				select {
 				case <-s.Next():
 					s = r.Timeline.Load()
-				case <-w.ctx.Done():
+				case <-ctx.Done():
 					return nil
 				}
 			}
 		})
 	}
-	w.g.Go(func() error {
-		for {
-			select {
-			case v := <-versions:
-				into[v.edition] = v.body
-			case <-w.ctx.Done():
-				return nil
-			}
+	return func() map[edition]string {
+		stop()
+		if err := g.Wait(); err != nil {
+			w.t.Error(err)
 		}
-	})
+		return seen
+	}
 }
 
 // common leaves out what instances may say differently. In a playlist: how far the other renditions are, of which an instance
@@ -80,15 +76,11 @@ func TestLineInstancesRenderIdenticalDocuments(t *testing.T) {
 		time.Sleep(3300 * time.Millisecond)
 		b := w.joinAs(pub, "19", cfg)
 		time.Sleep(10 * time.Second) // both windows are full
-		var seen [2]map[edition]string
-		for i, p := range []*packager{a, b} {
-			seen[i] = map[edition]string{}
-			w.collect(p, seen[i])
-		}
+		ofA, ofB := w.collect(a), w.collect(b)
 		time.Sleep(8 * time.Second)
-		shared := 0
-		for at, body := range seen[0] {
-			other, ok := seen[1][at]
+		shared, others := 0, ofB()
+		for at, body := range ofA() {
+			other, ok := others[at]
 			if !ok {
 				continue
 			}
