@@ -31,7 +31,7 @@ The picture carries a clock and a barcode of its frame number, so that latency c
 			return demo(c.Context(), c, f, draft)
 		},
 	}
-	f.register(c.Flags())
+	f.register(c)
 	c.Flags().StringVar(&draft, "draft", "", "MoQT draft to speak: 18, 19 or 16 (default: negotiated)")
 	return c
 }

@@ -8,9 +8,7 @@ import (
 	"net"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/internal/channel"
@@ -27,7 +25,8 @@ type originFlags struct {
 	memory    int64 // MiB for each channel
 }
 
-func (f *originFlags) register(fs *pflag.FlagSet) {
+func (f *originFlags) register(c *cobra.Command) {
+	fs := c.Flags()
 	fs.StringVar(&f.addr, "http", "localhost:8080", "address to serve on, HOST:PORT")
 	fs.StringVar(&f.cert, "http-cert", "", "PEM certificate `file`: serve HTTPS with HTTP/2")
 	fs.StringVar(&f.key, "http-key", "", "PEM key `file` of --http-cert")
@@ -38,9 +37,7 @@ func (f *originFlags) register(fs *pflag.FlagSet) {
 type origin struct {
 	flags     originFlags
 	segmenter segmenter.Config
-	registry  *prometheus.Registry
-	source    *subscriber.Metrics
-	fold      *channel.Metrics
+	metrics   metrics
 	channels  []*channel.Channel
 	names     []string
 }
@@ -49,23 +46,21 @@ func newOrigin(f originFlags, s segmenter.Config) (*origin, error) {
 	if (f.cert == "") != (f.key == "") {
 		return nil, fmt.Errorf("--http-cert and --http-key go together: give both or none")
 	}
-	r := prometheus.NewRegistry()
-	return &origin{flags: f, segmenter: s, registry: r,
-		source: subscriber.NewMetrics(r), fold: channel.NewMetrics(r)}, nil
+	return &origin{flags: f, segmenter: s, metrics: newMetrics()}, nil
 }
 
 // add makes a channel of a broadcast.
 func (o *origin) add(name, relay string, namespace []string, tls subscriber.TLS) error {
 	c := subscriber.DefaultConfig()
 	c.Relay, c.Namespace, c.TLS = relay, namespace, tls
-	c.Channel, c.Logger, c.Metrics = name, slog.Default(), o.source
+	c.Channel, c.Logger, c.Metrics = name, slog.Default(), o.metrics.source
 	src, err := subscriber.New(c)
 	if err != nil {
 		return err
 	}
 	ch, err := channel.New(channel.Config{
 		Name: name, Namespace: strings.Join(namespace, "/"), Source: src, Segmenter: o.segmenter,
-		Store: storage.NewMemory(o.flags.memory << 20), Logger: slog.Default(), Metrics: o.fold,
+		Store: storage.NewMemory(o.flags.memory << 20), Logger: slog.Default(), Metrics: o.metrics.channel,
 	})
 	if err != nil {
 		return err
@@ -86,7 +81,7 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	}
 	srv, err := server.New(server.Config{
 		CertFile: o.flags.cert, KeyFile: o.flags.key, Log: slog.Default(),
-		Metrics: server.NewMetrics(o.registry), MetricsHandler: promhttp.HandlerFor(o.registry, promhttp.HandlerOpts{}),
+		Metrics: o.metrics.server, MetricsHandler: o.metrics.handler,
 	}, serving)
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ and the playlists continue where they stopped.`,
 	fs.DurationVar(&f.segmenter.Target, "segment", f.segmenter.Target, "segment duration to come near to, in whole groups")
 	fs.DurationVar(&f.segmenter.Part, "part", f.segmenter.Part, "longest part of a segment (LL-HLS, LL-DASH)")
 	fs.IntVar(&f.segmenter.Window, "window", f.segmenter.Window, "segments that live playlists list")
-	f.origin.register(fs)
+	f.origin.register(c)
 	_ = c.MarkFlagRequired("relay")
 	_ = c.MarkFlagRequired("namespace")
 	return c
