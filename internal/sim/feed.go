@@ -62,13 +62,15 @@ func (f mediaFeed) wait(ctx context.Context, l media.Location) error {
 		return errGroupOver
 	}
 	due := f.source.Due(l)
-	timer := time.NewTimer(time.Until(due))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-	case <-f.end.done:
+	if early := time.Until(due); early > 0 {
+		timer := time.NewTimer(early)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		case <-f.end.done:
+		}
 	}
 	if at, ok := f.end.at(); ok && due.After(at) {
 		return errTrackOver
