@@ -52,9 +52,10 @@ export async function browse() {
 
 // watch keeps a log of every response and failed request of a page.
 export function watch(page) {
-  const log = { responses: 0, bad: [], failed: [], counts: {}, console: [] };
+  const log = { responses: 0, bad: [], failed: [], counts: {}, console: [], urls: [] };
   page.on('response', (r) => {
     log.responses++;
+    log.urls.push(`${Date.now()} ${r.status()} ${r.url()}`);
     const url = new URL(r.url());
     const kind = url.searchParams.has('_HLS_msn') ? 'blocking reload' : extname(url.pathname) || url.pathname;
     log.counts[kind] = (log.counts[kind] ?? 0) + 1;

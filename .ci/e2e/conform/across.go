@@ -71,7 +71,7 @@ func (m *multivariant) checkMedia(r *report, attrs map[string]string, names map[
 		r.check("H72 DEFAULT implies AUTOSELECT", attrs["AUTOSELECT"] == "YES", "%s: %s", m.url, key)
 	}
 	if attrs["TYPE"] == "AUDIO" {
-		r.check("H73 CHANNELS", attrs["CHANNELS"] != "", "%s: %s", m.url, key)
+		r.should("H73 CHANNELS", attrs["CHANNELS"] != "", "%s: %s", m.url, key)
 		r.check("H74 LANGUAGE", attrs["LANGUAGE"] != "", "%s: %s", m.url, key)
 	}
 	if attrs["URI"] != "" {
@@ -110,7 +110,9 @@ func (m *multivariant) checkBandwidth(r *report, followers []*follower) {
 		for _, u := range m.audio[v.group] {
 			audio = max(audio, peak[u])
 		}
-		r.check("H69 BANDWIDTH is no less than the peak", v.bandwidth >= peak[v.url]+audio, "%s: %d, measured %d + %d", v.url, v.bandwidth, peak[v.url], audio)
+		r.should("H69 BANDWIDTH is no less than the peak", v.bandwidth >= peak[v.url]+audio, "%s: %d, measured %d + %d", v.url, v.bandwidth, peak[v.url], audio)
+		// A live encoder's peak is not known beforehand: Apple's authoring rules let it exceed the promise somewhat.
+		r.check("H69 BANDWIDTH is near the peak", v.bandwidth*110/100 >= peak[v.url]+audio, "%s: %d, measured %d + %d", v.url, v.bandwidth, peak[v.url], audio)
 		r.note("%s: BANDWIDTH %d, heaviest segment %d + %d of audio", v.url, v.bandwidth, peak[v.url], audio)
 	}
 }

@@ -45,10 +45,7 @@ func checkDASH(ctx context.Context, r *report, url string) {
 			rep := &set.Reps[j]
 			r.check("D06 representation ids are unique", !ids[rep.ID], "%s: %s", url, rep.ID)
 			ids[rep.ID] = true
-			t := &track{r: r, mpdURL: url, mpd: m, period: p, rep: rep, template: rep.Template}
-			if t.template == nil {
-				t.template = set.Template
-			}
+			t := &track{r: r, mpdURL: url, mpd: m, period: p, rep: rep, template: inherit(set.Template, rep.Template)}
 			if !r.check("D12 template", t.template != nil, "%s: %s has none", url, rep.ID) {
 				continue
 			}
@@ -184,7 +181,7 @@ func (t *track) checkTimeline(ctx context.Context) {
 
 // at is when segment n is whole, by the MPD.
 func (t *track) at(n uint64) time.Time {
-	return t.mpd.Start.Add(duration(t.period.Start)).Add(t.ticks((n - t.template.First + 1) * t.template.Duration))
+	return t.mpd.Start.Add(duration(t.period.Start)).Add(t.ticks((n - t.template.first() + 1) * t.template.Duration))
 }
 
 // checkNumbers checks $Number$ with a constant duration: what the MPD promises by arithmetic alone.
@@ -197,18 +194,18 @@ func (t *track) checkNumbers(ctx context.Context) {
 		return
 	}
 	// The oldest that the time shift buffer holds, and a second more of patience.
-	oldest := t.template.First
+	oldest := t.template.first()
 	if depth := duration(t.mpd.Depth); since > depth {
 		oldest += uint64((since-depth)/t.ticks(t.template.Duration)) + 1
 	}
-	for _, n := range []uint64{oldest, t.template.First + whole - 1} {
+	for _, n := range []uint64{oldest, t.template.first() + whole - 1} {
 		a := get(ctx, t.url(entry{number: n}))
 		if t.r.check("D09 segments in the time shift buffer exist", a.status == 200, "%s: %d", t.url(entry{number: n}), a.status) {
 			t.checkPlace(a.body, n)
 		}
 	}
 	// The segment after the next: asked for a second before its time, and again on time.
-	n := t.template.First + uint64(time.Since(t.mpd.Start.Add(duration(t.period.Start)))/t.ticks(t.template.Duration)) + 2
+	n := t.template.first() + uint64(time.Since(t.mpd.Start.Add(duration(t.period.Start)))/t.ticks(t.template.Duration)) + 2
 	available := t.at(n).Add(-early)
 	pause(ctx, time.Until(available.Add(-time.Second)))
 	a := get(ctx, t.url(entry{number: n}))
@@ -232,7 +229,7 @@ func (t *track) checkPlace(body []byte, n uint64) {
 	}
 	ts := t.template.Timescale
 	scaled := scale(frags[0].tfdt, ts, t.init.timescale)
-	want := (n-t.template.First)*t.template.Duration + t.template.Offset
+	want := (n-t.template.first())*t.template.Duration + t.template.Offset
 	off := time.Duration(int64(scaled)-int64(want)) * time.Second / time.Duration(ts)
 	t.r.check("D16 number and time agree", off.Abs() <= t.ticks(t.template.Duration)/2, "%s %d: %v off", t.rep.ID, n, off)
 	t.r.check("D17 period start and media time agree", off.Abs() <= 45*time.Millisecond, "%s %d: %v off", t.rep.ID, n, off)

@@ -113,15 +113,17 @@ func compareDelta(r *report, url string, full, delta *playlist) {
 		return
 	}
 	r.check("H61 version of a delta", delta.version >= 9, "%s: %d", url, delta.version)
-	var head []string
-	for _, l := range delta.lines[:delta.body] {
-		if !strings.HasPrefix(l, "#EXT-X-SKIP:") {
-			head = append(head, l)
-		}
-	}
-	tail := delta.lines[delta.body:]
-	ok := slices.Equal(head, full.lines[:full.body]) && len(tail) <= len(full.lines) && slices.Equal(tail, full.lines[len(full.lines)-len(tail):])
-	r.check("H62 delta and full agree tag for tag", ok, "%s: head %q, full %q; delta has %d lines, full %d", url, head, full.lines[:full.body], len(delta.lines), len(full.lines))
+	all, head, tail := lasting(full.lines), lasting(delta.lines[:delta.body]), lasting(delta.lines[delta.body:])
+	ok := len(head)+len(tail) <= len(all) && slices.Equal(head, all[:len(head)]) && slices.Equal(tail, all[len(all)-len(tail):])
+	r.check("H62 delta and full agree tag for tag", ok, "%s: delta %q, full %q", url, delta.lines, full.lines)
 	r.check("H62 nothing is lost", int(delta.skipped)+len(delta.segments) == len(full.segments), "%s: %d + %d of %d",
 		url, delta.skipped, len(delta.segments), len(full.segments))
+}
+
+// lasting is the lines without the tag that only a delta has, and without the reports on other renditions, which go on
+// between two requests.
+func lasting(lines []string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
+		return strings.HasPrefix(l, "#EXT-X-SKIP:") || strings.HasPrefix(l, "#EXT-X-RENDITION-REPORT:")
+	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/xml"
 	"regexp"
 	"strconv"
@@ -64,14 +65,14 @@ type representation struct {
 }
 
 type template struct {
-	Timescale uint64 `xml:"timescale,attr"`
-	Duration  uint64 `xml:"duration,attr"`
-	First     uint64 `xml:"startNumber,attr"`
-	Offset    uint64 `xml:"presentationTimeOffset,attr"`
-	Media     string `xml:"media,attr"`
-	Init      string `xml:"initialization,attr"`
-	Early     string `xml:"availabilityTimeOffset,attr"`
-	Complete  string `xml:"availabilityTimeComplete,attr"`
+	Timescale uint64  `xml:"timescale,attr"`
+	Duration  uint64  `xml:"duration,attr"`
+	Start     *uint64 `xml:"startNumber,attr"`
+	Offset    uint64  `xml:"presentationTimeOffset,attr"`
+	Media     string  `xml:"media,attr"`
+	Init      string  `xml:"initialization,attr"`
+	Early     string  `xml:"availabilityTimeOffset,attr"`
+	Complete  string  `xml:"availabilityTimeComplete,attr"`
 	Timeline  *struct {
 		S []struct {
 			T *uint64 `xml:"t,attr"`
@@ -86,6 +87,32 @@ func parseMPD(text []byte) (*mpd, error) {
 	m := &mpd{}
 	err := xml.Unmarshal(text, m)
 	return m, err
+}
+
+// first is the number of the first segment.
+func (t *template) first() uint64 {
+	if t.Start == nil {
+		return 1
+	}
+	return *t.Start
+}
+
+// inherit is the representation's template with what it leaves open taken from the set's (23009-1 5.3.9.1).
+func inherit(set, rep *template) *template {
+	if set == nil || rep == nil {
+		return cmp.Or(rep, set)
+	}
+	t := *rep
+	t.Timescale = cmp.Or(t.Timescale, set.Timescale)
+	t.Duration = cmp.Or(t.Duration, set.Duration)
+	t.Start = cmp.Or(t.Start, set.Start)
+	t.Offset = cmp.Or(t.Offset, set.Offset)
+	t.Media = cmp.Or(t.Media, set.Media)
+	t.Init = cmp.Or(t.Init, set.Init)
+	t.Early = cmp.Or(t.Early, set.Early)
+	t.Complete = cmp.Or(t.Complete, set.Complete)
+	t.Timeline = cmp.Or(t.Timeline, set.Timeline)
+	return &t
 }
 
 var iso8601 = regexp.MustCompile(`^P(?:([\d.]+)D)?(?:T(?:([\d.]+)H)?(?:([\d.]+)M)?(?:([\d.]+)S)?)?$`)
@@ -114,7 +141,7 @@ type entry struct {
 // timeline expands the SegmentTimeline.
 func (t *template) timeline() []entry {
 	var out []entry
-	next, n := uint64(0), t.First
+	next, n := uint64(0), t.first()
 	for _, s := range t.Timeline.S {
 		if s.T != nil {
 			next = *s.T
