@@ -14,9 +14,9 @@ import (
 
 // broadcast is what every session serves.
 type broadcast struct {
-	namespace       []string
-	tracks          []*track
-	fetch, announce bool
+	namespace                []string
+	tracks                   []*track
+	fetch, largest, announce bool
 }
 
 const (
@@ -82,13 +82,16 @@ func (b *broadcast) subscribe(ctx context.Context, w *moqtransport.SubscribeResp
 	}
 	now := time.Now()
 	if t == nil {
-		_ = w.Accept(moqtransport.WithLargestLocation(&moqtransport.Location{Group: catalogGroup(now)}))
+		if err := b.accept(w, moqtransport.Location{Group: catalogGroup(now)}); err != nil {
+			log.Printf("SUBSCRIBE_OK %s: %v", m.Track, err)
+			return
+		}
 		go b.publishCatalog(ctx, w)
 		return
 	}
 	next := t.frameAt(now)
 	largest := t.location(next - 1)
-	if err := w.Accept(moqtransport.WithLargestLocation(&largest)); err != nil {
+	if err := b.accept(w, largest); err != nil {
 		log.Printf("SUBSCRIBE_OK %s: %v", m.Track, err)
 		return
 	}
@@ -96,6 +99,13 @@ func (b *broadcast) subscribe(ctx context.Context, w *moqtransport.SubscribeResp
 		next = t.groupStart(largest.Group + 1)
 	}
 	go t.publish(ctx, w, next)
+}
+
+func (b *broadcast) accept(w *moqtransport.SubscribeResponseWriter, largest moqtransport.Location) error {
+	if !b.largest {
+		return w.Accept()
+	}
+	return w.Accept(moqtransport.WithLargestLocation(&largest))
 }
 
 func catalogGroup(now time.Time) uint64 {

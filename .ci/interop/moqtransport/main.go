@@ -31,6 +31,7 @@ func main() {
 		listen    = flag.String("listen", "127.0.0.1:4443", "UDP address to accept MoQT sessions on")
 		namespace = flag.String("namespace", "interop/studio1", "track namespace, fields separated by /")
 		fetch     = flag.Bool("fetch", true, "answer FETCH (with the library's draft-14 object layout) instead of refusing it")
+		largest   = flag.Bool("largest", true, "name the largest location in SUBSCRIBE_OK, which invites a FETCH")
 		announce  = flag.Bool("announce", true, "send PUBLISH_NAMESPACE after the set-up")
 		seconds   = flag.Int("group", 1, "group duration in seconds; a whole number of the clips' GOPs")
 	)
@@ -45,7 +46,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	b := &broadcast{namespace: strings.Split(*namespace, "/"), fetch: *fetch, announce: *announce}
+	b := &broadcast{namespace: strings.Split(*namespace, "/"), fetch: *fetch, largest: *largest, announce: *announce}
 	for _, path := range flag.Args() {
 		t, err := readTrack(path, *seconds)
 		if err != nil {

@@ -171,7 +171,8 @@ func (t *track) describe(trak *mp4.TrakBox) error {
 		t.role = "audio"
 		t.codec = "mp4a.40.2"
 		t.sampleRate, t.channels = int(stsd.Mp4a.SampleRate), fmt.Sprint(stsd.Mp4a.ChannelCount)
-		t.language = trak.Mdia.Mdhd.GetLanguage()
+		// The catalog wants BCP 47: two letters where there are two.
+		t.language = map[string]string{"eng": "en", "swe": "sv"}[trak.Mdia.Mdhd.GetLanguage()]
 	default:
 		return fmt.Errorf("%s: neither H.264 nor AAC", t.name)
 	}
