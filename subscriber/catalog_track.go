@@ -44,7 +44,9 @@ func (b *broadcast) keepCatalog(ctx context.Context) error {
 func (b *broadcast) readCatalog(ctx context.Context) (got bool, err error) {
 	name := moqt.TrackName{Namespace: b.cfg.Namespace, Name: catalog.TrackName}
 	d := catalog.NewDecoder(b.cfg.Namespace)
-	f := newFeed(b.cfg.limits())
+	limits := b.cfg.limits()
+	limits.latest = true
+	f := newFeed(limits)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return f.pump(gctx, func(_ context.Context, o media.Object) error {

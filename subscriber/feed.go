@@ -42,7 +42,7 @@ func (e *event) apply(r *reorder) {
 	}
 }
 
-// pump hands objects over in order until ctx or the track ends, or until hand fails.
+// pump hands objects over in order until ctx or the track ends, or until hand fails; then the object is the next again.
 func (f *feed) pump(ctx context.Context, hand func(context.Context, media.Object) error) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -64,6 +64,7 @@ func (f *feed) pump(ctx context.Context, hand func(context.Context, media.Object
 		}
 		for o, ok := f.order.pop(time.Now()); ok; o, ok = f.order.pop(time.Now()) {
 			if err := hand(ctx, o); err != nil {
+				f.order.unpop(o)
 				return err
 			}
 		}

@@ -85,5 +85,11 @@ func (g *group) ended(e moqt.StreamEvent) {
 // over reports whether all streams of the group that we know of have ended.
 func (g *group) over() bool { return g.closed > 0 && len(g.open) == 0 }
 
+// unheard reports whether the subscription has brought nothing of the group.
+func (g *group) unheard() bool { return g.closed == 0 && len(g.open) == 0 }
+
+// begun reports whether the group's first object is here.
+func (g *group) begun() bool { return len(g.objects) > 0 && g.objects[0].Object == 0 }
+
 // whole reports whether the group came on one stream that was read to its FIN.
 func (g *group) whole() bool { return g.over() && g.closed == 1 && !g.reset }

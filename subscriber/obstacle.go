@@ -72,6 +72,8 @@ func (r *reorder) giveUp(now time.Time, wait time.Duration) bool {
 func (r *reorder) obstacle() (o obstacle, any bool) {
 	g := r.groups[0]
 	switch {
+	case r.limits.latest && len(r.groups) > 1 && r.groups[len(r.groups)-1].begun():
+		return obstacle{to: media.Location{Group: r.groups[1].id}, proven: true}, true
 	case len(g.objects) > 0:
 		return r.hole(g, g.objects[0].Object), true
 	case g.known && r.next < g.end && !g.skipped:
@@ -115,7 +117,7 @@ func (r *reorder) boundary(g, next *group) obstacle {
 	case g.skipped:
 	case g.over() && r.next < r.size: // shorter than the one before: streams may be late
 		o.wait, o.loss = r.limits.patience/4, g.reset
-	case g.over():
+	case g.over(), g.unheard() && !r.filling && r.covers(media.Location{Group: g.id}):
 		o.wait, o.loss = r.limits.linger, g.reset
 	default:
 		o.wait, o.loss = r.limits.patience, true

@@ -43,8 +43,9 @@ func (p *pulse) quiet(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// watch returns ErrStalled when there are subscriptions but was no sign of life for d.
-func (p *pulse) watch(ctx context.Context, d time.Duration) error {
+// watch returns ErrStalled when there are subscriptions but was no sign of life for d. When there are none, it calls silent
+// instead, again and again.
+func (p *pulse) watch(ctx context.Context, d time.Duration, silent func()) error {
 	p.beat()
 	for {
 		if err := p.quiet(ctx, d); err != nil {
@@ -53,6 +54,7 @@ func (p *pulse) watch(ctx context.Context, d time.Duration) error {
 		if p.subs.Load() > 0 {
 			return ErrStalled
 		}
+		silent()
 		p.beat()
 	}
 }

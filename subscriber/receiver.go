@@ -11,11 +11,15 @@ import (
 // be concurrent. A call that blocks stops the reading of its track's streams: that is the back-pressure.
 type Receiver interface {
 	// Catalog says what the broadcast consists of, at first and after every change. It is called before any object of a
-	// track that it names, and returns the names of the tracks to subscribe to.
+	// track that it names, and returns the names of the tracks to subscribe to. That the broadcast is complete it says last.
 	Catalog(ctx context.Context, c *catalog.Catalog) (want []string, err error)
-	// Object hands over the next object of a track, in location order.
+	// Object hands over the next object of a track, in location order. Where the end of a group becomes known after its
+	// last object was handed over, an object with the status EndOfGroup and no payload says so; it may be ignored.
+	//
+	// An error is counted and logged, and the track goes on. A call that ends with ctx's error has not taken the object: it
+	// is handed over again.
 	Object(ctx context.Context, track string, o media.Object) error
-	// State reports a change of the connection.
+	// State reports a change of the connection. Calls may come from any goroutine.
 	State(ctx context.Context, s State)
 }
 

@@ -2,6 +2,7 @@ package subscriber
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/moqpack/moqpack/internal/media"
@@ -49,6 +50,7 @@ type limits struct {
 	bytes    int           // of payload and overhead
 	patience time.Duration // for what is known to be missing
 	linger   time.Duration // for what could still come but most likely does not exist
+	latest   bool          // a group that begins makes all before it worthless, as in a catalog
 }
 
 // overhead is what an object counts for beside its payload, so that limits.bytes bounds the number of objects too.
@@ -80,7 +82,10 @@ func (r *reorder) fill(from media.Location) { r.from = from }
 // filled tells that the fetch is over, or that there is none. If it was complete, what it did not bring up to upTo does
 // not exist.
 func (r *reorder) filled(upTo media.Location, complete bool) {
-	if complete && r.filling {
+	switch {
+	case !complete:
+		r.settled = nil
+	case r.filling:
 		r.settle(upTo)
 	}
 	r.filling = false
@@ -120,8 +125,8 @@ func (r *reorder) push(o media.Object, fetched bool) {
 	g := r.find(o.Group)
 	switch {
 	case o.Status == media.EndOfTrack:
-		if r.end == nil || o.Location.Before(*r.end) {
-			r.end = &o.Location
+		if l := o.Location; r.end == nil || l.Before(*r.end) {
+			r.end = &l
 		}
 		if g != nil {
 			g.finish(o.Object)
@@ -185,7 +190,11 @@ func (r *reorder) pop(now time.Time) (o media.Object, ok bool) {
 func (r *reorder) take(g *group) media.Object {
 	o := g.objects[0]
 	g.objects[0] = media.Object{} // the payload is no longer ours to hold
-	g.objects = g.objects[1:]
+	if len(g.objects) == 1 {
+		g.objects = g.objects[:0] // mostly there is one at a time: use its place again
+	} else {
+		g.objects = g.objects[1:]
+	}
 	r.bytes -= len(o.Payload) + overhead
 	r.next = o.Object + 1
 	o.Lost, o.Doubt = r.lost || r.broken && !r.direct, !r.direct
@@ -196,11 +205,23 @@ func (r *reorder) take(g *group) media.Object {
 	return o
 }
 
+// unpop takes back the object that pop returned last, and that nobody has taken.
+func (r *reorder) unpop(o media.Object) {
+	g := r.groups[0]
+	if o.Status == media.EndOfGroup {
+		g.told = false
+		return
+	}
+	g.objects = slices.Insert(g.objects, 0, o)
+	g.told, r.next, r.lost, r.direct = false, o.Object, o.Lost, !o.Doubt
+	r.bytes += len(o.Payload) + overhead
+}
+
 // start finds the first group: of those that are there from object 0 on, the lowest; but while a fetch is under way, not
 // before it has come so far.
 func (r *reorder) start(now time.Time) bool {
 	for i, g := range r.groups {
-		if len(g.objects) == 0 || g.objects[0].Object != 0 {
+		if !g.begun() {
 			continue
 		}
 		if r.filling && !r.covers(g.objects[0].Location) && !r.giveUp(now, r.limits.patience) {

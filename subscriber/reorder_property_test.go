@@ -190,3 +190,23 @@ func FuzzReorder(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkReorder(b *testing.B) {
+	r := reorder{limits: testLimits()}
+	r.join()
+	r.filled(media.Location{}, false)
+	now := time.Unix(0, 0)
+	payload := make([]byte, 1000)
+	b.ReportAllocs()
+	for i := range uint64(b.N) {
+		r.push(media.Object{Location: media.Location{Group: i / 50, Object: i % 50}, Payload: payload}, false)
+		if i%50 == 49 {
+			r.ended(moqt.StreamEvent{Group: i / 50, Objects: 50, Last: 49, EndOfGroup: true})
+		}
+		for _, ok := r.pop(now); ok; _, ok = r.pop(now) {
+		}
+	}
+	if r.bytes > 0 || r.dropped > 0 || r.holes > 0 {
+		b.Fatalf("%+v", r)
+	}
+}

@@ -123,6 +123,28 @@ func TestACompleteFetchTellsWhatDoesNotExist(t *testing.T) {
 	b.want(t, "9/7")
 }
 
+func TestAFetchUpToTheEndOfItsGroup(t *testing.T) {
+	b := newBench()
+	b.fill(media.Location{Group: 6})
+	b.objects(true, 6, 0, 1)
+	b.filled(media.Location{Group: 6, Object: 1}, true)
+	b.objects(false, 7, 0)
+	b.want(t, "6/0, 6/1")
+	b.pass(100 * time.Millisecond) // it might have been short of the end
+	b.want(t, "7/0")
+}
+
+func TestInACatalogTheLatestGroupWins(t *testing.T) {
+	b := newBench()
+	b.limits.latest = true
+	b.filled(media.Location{}, false)
+	b.objects(false, 1000, 0, 1, 3)
+	b.objects(false, 5000, 1)
+	b.want(t, "1000/0, 1000/1")
+	b.objects(false, 5000, 0)
+	b.want(t, "5000/0, 5000/1")
+}
+
 func TestARefusedFetchStartsAtTheNextGroup(t *testing.T) {
 	b := newBench()
 	b.objects(false, 7, 3)

@@ -35,6 +35,13 @@ func (r *reporter) waiting(ctx context.Context, err error) {
 	r.change(ctx, func(s *State) { s.Phase, s.Err = Waiting, err })
 }
 
+// silent reports that there is nothing to read any more, if there was.
+func (r *reporter) silent(ctx context.Context) {
+	if r.phase() == Live {
+		r.waiting(ctx, nil)
+	}
+}
+
 func (r *reporter) live(ctx context.Context) {
 	r.change(ctx, func(s *State) { s.Phase, s.Err, s.Attempts = Live, nil, 0 })
 }
@@ -55,12 +62,12 @@ func (r *reporter) change(ctx context.Context, to func(*State)) {
 		return
 	}
 	r.metrics.enter(r.channel, s.Phase)
-	if news {
-		level := slog.LevelInfo
-		if s.Err != nil {
-			level = slog.LevelWarn
-		}
-		r.log.Log(ctx, level, "source "+s.Phase.String(), "relay", s.Relay, "draft", s.Draft, "err", s.Err)
+	log := r.log.With("phase", s.Phase.String(), "relay", s.Relay, "draft", s.Draft)
+	switch {
+	case news && s.Err != nil:
+		log.Warn("source changed", "err", s.Err)
+	case news:
+		log.Info("source changed")
 	}
 	r.recv.State(ctx, s)
 }
@@ -71,18 +78,24 @@ func (r *reporter) update(to func(*State)) (s State, changed, news bool) {
 	defer r.mu.Unlock()
 	before := r.state
 	to(&r.state)
-	about := r.state.Phase.String()
-	if r.state.Err != nil {
-		about += strings.Map(func(c rune) rune {
-			if '0' <= c && c <= '9' {
-				return -1
-			}
-			return c
-		}, r.state.Err.Error())
-	}
+	about := r.state.Phase.String() + withoutDigits(r.state.Err)
 	news = about != r.logged && (r.state.Phase != Connecting || r.state.Err != nil || r.logged == "")
 	if news {
 		r.logged = about
 	}
-	return r.state, r.state != before, news
+	same := r.state
+	same.Err, before.Err = nil, nil // an error's type need not be comparable
+	return r.state, news || same != before, news
+}
+
+func withoutDigits(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.Map(func(c rune) rune {
+		if '0' <= c && c <= '9' {
+			return -1
+		}
+		return c
+	}, err.Error())
 }

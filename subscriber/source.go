@@ -113,7 +113,7 @@ func (f *follower) session(ctx context.Context) error {
 	f.report.connected(ctx, s.Draft())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Run(ctx) })
-	g.Go(func() error { return f.pulse.watch(ctx, f.cfg.Stall) })
+	g.Go(func() error { return f.pulse.watch(ctx, f.cfg.Stall, func() { f.report.silent(ctx) }) })
 	g.Go(func() error { return f.follow(ctx, s) })
 	return g.Wait()
 }

@@ -74,7 +74,7 @@ func (t *track) hand(ctx context.Context, o media.Object) error {
 	err := t.recv.Object(ctx, t.name.Name, o)
 	t.pulse.busy.Add(-1)
 	t.pulse.beat()
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	t.last = time.Now()
