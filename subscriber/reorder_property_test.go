@@ -171,6 +171,11 @@ func FuzzReorder(f *testing.F) {
 				at = nil
 			}
 			for o, ok := r.pop(now); ok; o, ok = r.pop(now) {
+				r.unpop(o) // not taken: it must come again just so
+				again, _ := r.pop(now)
+				if diff := cmp.Diff(o, again); diff != "" {
+					t.Fatalf("-first +again:\n%s", diff)
+				}
 				if at != nil && !at.Before(o.Location) && !(reborn && o.Lost) {
 					t.Fatalf("%v after %v", o.Location, *at)
 				}
