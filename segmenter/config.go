@@ -10,7 +10,7 @@ import (
 type Config struct {
 	// Target is the segment duration to come near to: segments last a whole number of groups.
 	Target time.Duration
-	// Part is the longest part wanted. Parts are whole frames, so they are a little shorter.
+	// Part is the part duration wanted. Parts are whole frames of nearly equal duration, so they may be a frame longer.
 	Part time.Duration
 	// Window is the number of full segments that a timeline keeps.
 	Window int

@@ -20,12 +20,13 @@ type cut struct {
 	timescale uint32
 	video     bool
 	frame     frame
-	half      int64 // half a frame
-	slack     int64 // how early a sample may be and still belong to a slot
-	perPart   int64 // frames in a part
-	partLimit int64 // no part is longer, unless a single sample is
-	groupDur  int64 // groups are not longer, as a rule; 0 if nothing is known
-	limit     int64 // no segment may be longer
+	half      int64         // half a frame
+	slack     int64         // how early a sample may be and still belong to a slot
+	parts     timeline.Grid // of even parts, from the segment's start; zero: parts have perPart frames
+	perPart   int64         // frames in a part
+	partLimit int64         // no part is longer, unless a single sample is
+	groupDur  int64         // groups are not longer, as a rule; 0 if nothing is known
+	limit     int64         // no segment may be longer
 
 	base  base
 	based bool  // base is known
@@ -73,10 +74,16 @@ func newCut(p *plan, init *media.Init, f frame) cut {
 	if init.Kind == media.Video {
 		slack = f.nominal() / 2
 	}
+	perPart := framesIn(seconds(p.PartTarget), f, init.Timescale)
+	parts, even := p.partGrid(f, init.Timescale)
+	if !even {
+		parts = timeline.Grid{}
+	}
 	return cut{
 		slack: slack, grid: p.Grid, init: init, timescale: init.Timescale, video: init.Kind == media.Video, frame: f,
 		half:      f.nominal() / 2,
-		perPart:   framesIn(seconds(p.PartTarget), f, init.Timescale),
+		parts:     parts,
+		perPart:   perPart,
 		partLimit: ticks(seconds(p.PartTarget)),
 		groupDur:  ticks(p.group),
 		// EXTINF is rounded to the nearest second and may then not exceed the target duration (rfc8216bis 4.4.3.1).
@@ -154,6 +161,9 @@ func (c *cut) complete(groupEnded bool) bool {
 
 // cellOf is the number of the part that a decode time belongs to, were it not for parts that had to be cut early.
 func (c *cut) cellOf(dts int64) int64 {
+	if c.parts.Num > 0 {
+		return int64(c.parts.Slot(dts-c.start+c.half, c.timescale))
+	}
 	return (2*(dts-c.start)*c.frame.samples + c.frame.ticks) / (2 * c.perPart * c.frame.ticks)
 }
 

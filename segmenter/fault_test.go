@@ -308,7 +308,7 @@ func TestRemovedTrackEndsAndAddedTrackJoins(t *testing.T) {
 	}
 	c.send(between(all, 5, 10)...)
 	c.want("v", "0 1 2 3 4.6")
-	c.want("b", "3 4.6")
+	c.want("b", "3 4.5")
 	var names []string
 	for _, r := range c.Output().Renditions {
 		names = append(names, r.Track.Name)

@@ -28,6 +28,7 @@ func (f frame) nominal() int64 { return max(1, (2*f.ticks+f.samples)/(2*f.sample
 type plan struct {
 	Plan
 	group *big.Rat // seconds: the groups that segments are made of; 0 if unknown
+	parts int64    // in a slot, if every rendition can have that many of nearly equal length; 0 otherwise
 }
 
 // makePlan fixes the constants of a channel from what was measured of its tracks, in catalog order.
@@ -52,7 +53,9 @@ func makePlan(cfg Config, tracks []*gauge) plan {
 	}
 	p.Independent = !video || p.group.Sign() > 0
 	p.TargetDuration = int(max(1, floor(new(big.Rat).Add(new(big.Rat).Add(duration, longest), big.NewRat(1, 2)))))
-	p.PartTarget = partTarget(seconds(cfg.Part), duration, tracks)
+	if p.parts, p.PartTarget = evenParts(seconds(cfg.Part), duration, tracks); p.parts == 0 {
+		p.PartTarget = partTarget(seconds(cfg.Part), duration, tracks)
+	}
 	return p
 }
 
@@ -96,52 +99,6 @@ func groupOf(tracks []*gauge) *big.Rat {
 		return promised
 	}
 	return seen
-}
-
-// partTarget is the longest part of any rendition, when parts are the whole frames that fit into want. Beside it, the parts of
-// the others must not be shorter than 85 % (rfc8216bis 4.4.4.9), and a part is never shorter than a frame or an object.
-func partTarget(want, duration *big.Rat, tracks []*gauge) (target time.Duration) {
-	part := want
-	for _, g := range tracks {
-		part = larger(part, g.frame().seconds(g.timescale))
-		if object := big.NewRat(g.object, int64(g.timescale)); object.Cmp(duration) <= 0 {
-			part = larger(part, object)
-		}
-	}
-	const attempts = 8
-	for range attempts {
-		target = 0
-		for _, g := range tracks {
-			target = max(target, longestPart(part, g.frame(), g.timescale))
-		}
-		next := part
-		for _, g := range tracks {
-			f := g.frame().seconds(g.timescale)
-			k := framesIn(part, g.frame(), g.timescale)
-			whole := new(big.Rat).Mul(f, big.NewRat(k, 1))
-			if least := new(big.Rat).Mul(seconds(target), big.NewRat(85, 100)); whole.Cmp(least) < 0 {
-				next = larger(next, new(big.Rat).Mul(f, big.NewRat(k+1, 1)))
-			}
-		}
-		if next.Cmp(part) == 0 || next.Cmp(duration) > 0 {
-			break
-		}
-		part = next
-	}
-	return target
-}
-
-// framesIn is the number of whole frames in a part, at least one.
-func framesIn(part *big.Rat, f frame, timescale uint32) int64 {
-	steady := new(big.Rat).Sub(part, big.NewRat(f.jitter, int64(timescale)))
-	return min(max(1, floor(steady.Quo(steady, f.seconds(timescale)))), maxPartSamples)
-}
-
-// longestPart is the longest part of a rendition, rounded up to the tick (frames may be rounded) and to the millisecond.
-func longestPart(part *big.Rat, f frame, timescale uint32) time.Duration {
-	ticks := ceil(new(big.Rat).Mul(big.NewRat(framesIn(part, f, timescale), 1), big.NewRat(f.ticks, f.samples)))
-	ticks += f.jitter
-	return time.Duration(ceil(big.NewRat(ticks*1000, int64(timescale)))) * time.Millisecond
 }
 
 func seconds(d time.Duration) *big.Rat { return big.NewRat(int64(d), int64(time.Second)) }

@@ -69,10 +69,10 @@ func TestSegmentsAndPartsFollowTheGrid(t *testing.T) {
 	for _, p := range s.Segments[0].Parts {
 		parts = append(parts, p.Dur*1000/12800)
 	}
-	if diff := cmp.Diff([]int64{320, 320, 320, 320, 320, 320, 80}, parts); diff != "" {
+	if diff := cmp.Diff([]int64{320, 360, 320, 320, 360, 320}, parts); diff != "" {
 		t.Error(diff)
 	}
-	if c.Output().Plan.PartTarget != 320*time.Millisecond || c.Output().Plan.TargetDuration != 2 || !c.Output().Plan.Independent {
+	if c.Output().Plan.PartTarget != 360*time.Millisecond || c.Output().Plan.TargetDuration != 2 || !c.Output().Plan.Independent {
 		t.Errorf("plan %+v", c.Output().Plan)
 	}
 }
@@ -82,7 +82,7 @@ func TestPartIsPublishedWithItsLastSample(t *testing.T) {
 	c := newChannel(t, cfg(), v, a)
 	c.send(interleave(v.objects(t, 0, 58), a.objects(t, 0, 110))...)
 	before := c.line("v").Timeline.Load().Position()
-	c.send(v.objects(t, 58, 66)...) // the second segment's first part is frames 50 to 57, the next ends with 65
+	c.send(v.objects(t, 58, 67)...) // the second segment's first part is frames 50 to 57, the next ends with 66
 	after := c.line("v").Timeline.Load().Position()
 	if before != (timeline.Position{N: zero + 1, Parts: 1}) || after != (timeline.Position{N: zero + 1, Parts: 2}) {
 		t.Errorf("positions %+v and %+v", before, after)
@@ -152,21 +152,21 @@ func TestGridTable(t *testing.T) {
 		dur, group  int64
 		grid        timeline.Grid
 		part        time.Duration
-		full        int // parts that a segment has, the last may be short
+		full        int // parts that a segment has
 		target      int
 		start       int64
 		audioFrames int64
 	}{
-		{"25", 12800, 512, 25, timeline.Grid{Num: 2, Den: 1}, 326 * time.Millisecond, 7, 2, unix * 12800, 960},
-		{"50", 90000, 1800, 100, timeline.Grid{Num: 2, Den: 1}, 326 * time.Millisecond, 7, 2, unix * 90000, 960},
-		{"30", 90000, 3000, 60, timeline.Grid{Num: 2, Den: 1}, 334 * time.Millisecond, 6, 2, unix * 90000, 960},
-		{"24", 24000, 1000, 48, timeline.Grid{Num: 2, Den: 1}, 334 * time.Millisecond, 6, 2, unix * 24000, 1024},
-		{"29.97, 1.001 s", 30000, 1001, 30, timeline.Grid{Num: 1001, Den: 500}, 334 * time.Millisecond, 6, 2, unix * 30000, 1024},
-		{"29.97, 2.002 s", 30000, 1001, 60, timeline.Grid{Num: 1001, Den: 500}, 334 * time.Millisecond, 6, 2, unix * 30000, 1024},
-		{"59.94, 1.001 s", 60000, 1001, 60, timeline.Grid{Num: 1001, Den: 500}, 334 * time.Millisecond, 6, 2, unix * 60000, 1024},
-		{"23.976", 24000, 1001, 48, timeline.Grid{Num: 1001, Den: 500}, 334 * time.Millisecond, 6, 2, unix * 24000, 1024},
+		{"25", 12800, 512, 25, timeline.Grid{Num: 2, Den: 1}, 360 * time.Millisecond, 6, 2, unix * 12800, 960},
+		{"50", 90000, 1800, 100, timeline.Grid{Num: 2, Den: 1}, 349 * time.Millisecond, 6, 2, unix * 90000, 960},
+		{"30", 90000, 3000, 60, timeline.Grid{Num: 2, Den: 1}, 349 * time.Millisecond, 6, 2, unix * 90000, 960},
+		{"24", 24000, 1000, 48, timeline.Grid{Num: 2, Den: 1}, 349 * time.Millisecond, 6, 2, unix * 24000, 1024},
+		{"29.97, 1.001 s", 30000, 1001, 30, timeline.Grid{Num: 1001, Den: 500}, 349 * time.Millisecond, 6, 2, unix * 30000, 1024},
+		{"29.97, 2.002 s", 30000, 1001, 60, timeline.Grid{Num: 1001, Den: 500}, 349 * time.Millisecond, 6, 2, unix * 30000, 1024},
+		{"59.94, 1.001 s", 60000, 1001, 60, timeline.Grid{Num: 1001, Den: 500}, 349 * time.Millisecond, 6, 2, unix * 60000, 1024},
+		{"23.976", 24000, 1001, 48, timeline.Grid{Num: 1001, Den: 500}, 349 * time.Millisecond, 6, 2, unix * 24000, 1024},
 		{"1.92 s", 12800, 512, 48, timeline.Grid{Num: 48, Den: 25}, 326 * time.Millisecond, 6, 2, unix * 12800, 960},
-		{"off the grid by 0.7 s", 12800, 512, 50, timeline.Grid{Num: 2, Den: 1}, 326 * time.Millisecond, 7, 2, unix*12800 + 8960, 960},
+		{"off the grid by 0.7 s", 12800, 512, 50, timeline.Grid{Num: 2, Den: 1}, 360 * time.Millisecond, 6, 2, unix*12800 + 8960, 960},
 		{"5 fps", 1000, 200, 10, timeline.Grid{Num: 2, Den: 1}, 400 * time.Millisecond, 5, 2, unix * 1000, 1024},
 		{"1 fps", 1000, 1000, 2, timeline.Grid{Num: 2, Den: 1}, time.Second, 2, 3, unix * 1000, 1024},
 	} {

@@ -63,7 +63,7 @@ and the playlists continue where they stopped.`,
 	fs.StringVar(&f.tls.Fingerprint, "tls-fingerprint", "", "trust only the certificate with this SHA-256, in hex")
 	fs.BoolVar(&f.tls.Insecure, "insecure", false, "do not verify the relay's certificate (for tests only)")
 	fs.DurationVar(&f.segmenter.Target, "segment", f.segmenter.Target, "segment duration to come near to, in whole groups")
-	fs.DurationVar(&f.segmenter.Part, "part", f.segmenter.Part, "longest part of a segment (LL-HLS, LL-DASH)")
+	fs.DurationVar(&f.segmenter.Part, "part", f.segmenter.Part, "part duration wanted (LL-HLS, LL-DASH), to the frame")
 	fs.IntVar(&f.segmenter.Window, "window", f.segmenter.Window, "segments that live playlists list")
 	f.origin.register(c)
 	_ = c.MarkFlagRequired("relay")
