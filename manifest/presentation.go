@@ -86,3 +86,22 @@ func Discontinuities(last, e *timeline.Epoch, s *timeline.Segment) int {
 	}
 	return 0
 }
+
+// Next is the part that r will publish next, for hints. When the open segment is as long as segments are, that is the next
+// segment's first part: whether the open one is complete can be known only when the next one begins.
+func (p *Presentation) Next(r *Rendition) timeline.Position {
+	next, open := r.Position(), r.Open
+	if open == nil {
+		return next
+	}
+	e := r.Epoch(open.Epoch)
+	scale := e.Init.Timescale
+	full := open.Dur+r.Frame/2 >= p.Plan.Grid.Start(1, scale)
+	if r.Track.Kind != media.Video {
+		full = p.Plan.Grid.Slot(open.End()+e.Origin+1, scale) > open.N
+	}
+	if full {
+		return timeline.Position{N: open.N + 1}
+	}
+	return next
+}

@@ -89,7 +89,7 @@ func TestLineInstancesRenderIdenticalDocuments(t *testing.T) {
 				t.Errorf("%+v: two playlists:\n%s\n%s", at, body, other)
 			}
 		}
-		if shared < 5*4*7 {
+		if shared < 5*4*6 {
 			t.Errorf("only %d playlists to compare", shared)
 		}
 		pa, pb := manifest.Present("demo", a.Output()), manifest.Present("demo", b.Output())

@@ -154,7 +154,7 @@ func (w *writer) edge() {
 		w.parts(w.r.Open)
 	}
 	w.b = append(w.b, `#EXT-X-PRELOAD-HINT:TYPE=PART,URI="`...)
-	next := w.r.Position()
+	next := w.p.Next(w.r)
 	w.b = w.name(manifest.Part, next.N, next.Parts).AppendURI(w.b, w.doc)
 	w.b = append(w.b, "\"\n"...)
 	w.reports()
