@@ -156,6 +156,31 @@ func TestCatalogUpdates(t *testing.T) {
 	}
 }
 
+func TestALostCatalogUpdateIsFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}, Absent: []string{"audio-sv"}})
+		w.pub.SetFaults(sim.Faults{Drop: func(track string, l media.Location) bool {
+			return track == live.CatalogTrack && l.Object == 1
+		}})
+		r := newRecorder(t)
+		w.run(r)
+		elapse(3 * time.Second)
+		for _, change := range [][2][]string{{{"audio-sv"}, nil}, {nil, {"video-270"}}} {
+			if err := w.pub.Update([]string{"demo"}, change[0], change[1], false); err != nil {
+				t.Fatal(err)
+			}
+			elapse(100 * time.Millisecond)
+		}
+		elapse(6 * time.Second)
+		r.seamless("audio-sv", 3*25)
+		r.with(func() {
+			if last := r.catalogs[len(r.catalogs)-1]; len(last.Tracks) != 4 {
+				t.Errorf("%d tracks", len(last.Tracks))
+			}
+		})
+	})
+}
+
 func TestALostStreamIsMarked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
