@@ -20,7 +20,7 @@ func (t tag) String() string        { return string(t) }
 func (t tag) Encode() *bytes.Buffer { return bytes.NewBufferString(string(t)) }
 
 // EXT-X-GAP is younger than protocol version 7. A player that does not know it ignores the line, asks for the segment, gets
-// a 404 and goes on with the next one. Leaving the slot out instead would shift every later media sequence number.
+// 204 No Content and goes on with the next one. Leaving the slot out instead would shift every later media sequence number.
 const gap = "#EXT-X-GAP"
 
 // firstSequence is written because m3u8 leaves a zero out, and a playlist that will ever show a discontinuity must always
