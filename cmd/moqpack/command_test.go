@@ -1,0 +1,103 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestChannelNames(t *testing.T) {
+	for _, tt := range []struct {
+		namespaces, names []string
+		want              []string
+		err               string
+	}{
+		{namespaces: []string{"live/studio1", "news"}, want: []string{"studio1", "news"}},
+		{namespaces: []string{"live/a", "live/b"}, names: []string{"x", "y"}, want: []string{"x", "y"}},
+		{namespaces: []string{"live/a", "other/a"}, err: "--name"},
+		{namespaces: []string{"live/"}, err: "--name"},
+		{namespaces: []string{"a", "b"}, names: []string{"x"}, err: "one name for each namespace"},
+	} {
+		got, err := channelNames(tt.namespaces, tt.names)
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%v %v: error %v, want one that says %q", tt.namespaces, tt.names, err, tt.err)
+			}
+			continue
+		}
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%v %v: %v, %v, want %v", tt.namespaces, tt.names, got, err, tt.want)
+		}
+	}
+}
+
+func TestBadFlagsAreRefusedBeforeAnythingStarts(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		err  string
+	}{
+		{[]string{"serve"}, "required flag"},
+		{[]string{"serve", "--relay", "http://x", "--namespace", "a"}, "moqt://"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", ""}, "--name"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--segment", "1ms"}, "target"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--insecure", "--tls-ca", "f"}, "at most one"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--http-cert", "f"}, "go together"},
+		{[]string{"demo", "--http", "256.0.0.1:1"}, "--http"},
+		{[]string{"demo", "surplus"}, "unknown command"},
+	} {
+		c := root()
+		c.SetArgs(tt.args)
+		if err := c.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("moqpack %s: error %v, want one that says %q", strings.Join(tt.args, " "), err, tt.err)
+		}
+	}
+}
+
+func TestVersionTellsWhatTheBuildRecorded(t *testing.T) {
+	var b strings.Builder
+	printVersion(&b, &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "true"},
+	}})
+	for _, want := range []string{"v1.2.3", "abc, modified", "moqt-18", "moqt-16"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, b.String())
+		}
+	}
+	b.Reset()
+	printVersion(&b, nil)
+	if !strings.Contains(b.String(), "unknown") {
+		t.Errorf("a build without information claims to know what it is:\n%s", b.String())
+	}
+}
+
+func TestHealthFollowsTheStatus(t *testing.T) {
+	status := http.StatusOK
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	defer srv.Close()
+	if err := health(t.Context(), srv.URL); err != nil {
+		t.Error(err)
+	}
+	status = http.StatusServiceUnavailable
+	if err := health(t.Context(), srv.URL); err == nil {
+		t.Error("a server that answers 503 is reported healthy")
+	}
+}
+
+func TestTheURLShownCanBeOpenedHere(t *testing.T) {
+	for _, tt := range []struct{ addr, cert, want string }{
+		{"localhost:8080", "", "http://localhost:9"},
+		{":8080", "", "http://localhost:9"},
+		{"0.0.0.0:8080", "c", "https://localhost:9"},
+		{"192.0.2.1:0", "", "http://192.0.2.1:9"},
+		{"[::1]:0", "", "http://[::1]:9"},
+	} {
+		o := origin{flags: originFlags{addr: tt.addr, cert: tt.cert}}
+		if got := o.base(&net.TCPAddr{Port: 9}); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.addr, got, tt.want)
+		}
+	}
+}
