@@ -143,8 +143,11 @@ func (sub *subscription) object(ctx context.Context, l media.Location) (o media.
 		return o, errDropped
 	}
 	o.Location = l
-	o.Payload, err = sub.feed.payload(l)
-	return o, err
+	if o.Payload, err = sub.feed.payload(l); err != nil {
+		return o, err
+	}
+	o.Payload = faults.corrupt(sub.track, l, o.Payload)
+	return o, nil
 }
 
 // pause waits for d or the end of ctx.

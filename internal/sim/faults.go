@@ -14,6 +14,8 @@ type Faults struct {
 	Drop  func(track string, l media.Location) bool          // the object is not sent live; a FETCH has it
 	Reset func(track string, l media.Location) bool          // the stream is reset in front of the object; not for datagrams
 	Delay func(track string, l media.Location) time.Duration // the object is sent so much later than it is due
+	// Corrupt is what is sent live instead of the payload; a FETCH has the payload as it is. It must not write to it.
+	Corrupt func(track string, l media.Location, payload []byte) []byte
 
 	NoCatalog bool // the catalog can be subscribed to, but nothing comes and nothing can be fetched
 	NoFetch   bool // FETCH is refused as not supported
@@ -37,6 +39,13 @@ func (f *Faults) drop(track string, l media.Location) bool {
 
 func (f *Faults) reset(track string, l media.Location) bool {
 	return f.Reset != nil && f.Reset(track, l)
+}
+
+func (f *Faults) corrupt(track string, l media.Location, payload []byte) []byte {
+	if f.Corrupt == nil {
+		return payload
+	}
+	return f.Corrupt(track, l, payload)
 }
 
 func (f *Faults) delay(track string, l media.Location) time.Duration {
