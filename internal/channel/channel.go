@@ -124,8 +124,11 @@ func (c *Channel) report(err error, track string) {
 	}
 }
 
-// Catalog implements subscriber.Receiver.
+// Catalog implements subscriber.Receiver. The last one need not list the tracks any more: they are the recording.
 func (c *Channel) Catalog(ctx context.Context, cat *catalog.Catalog) (want []string, err error) {
+	if cat.Complete {
+		return nil, nil
+	}
 	c.status.setCatalog(cat)
 	for _, s := range cat.Skipped {
 		c.log.Info("track skipped", "track", s.Name, "reason", s.Reason)
