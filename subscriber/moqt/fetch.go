@@ -12,16 +12,16 @@ import (
 // peer refused, a *ResetError if the peer gave up underway, a *SessionError if the session ended, or what Sink.Object
 // returned. Ending ctx cancels the fetch; some peers never answer, so it should have a deadline.
 func (s *Session) Fetch(ctx context.Context, r FetchRequest, sink Sink) error {
-	var streams chan dataStream
+	f := &fetch{s: s, sink: sink, tokens: len(r.Tokens)}
 	q, err := s.link.request(ctx, func(id uint64) dialect.Message {
-		streams = s.tracks.expect(id)
+		f.id, f.streams = id, s.tracks.expect(id)
 		return r.message(id)
 	})
+	defer f.close()
 	if err != nil {
 		return s.lost(ctx, err)
 	}
-	f := &fetch{s: s, q: q, streams: streams, sink: sink, tokens: len(r.Tokens)}
-	defer f.close()
+	f.q = q
 	if err := s.start(ctx, q.serve); err != nil {
 		return err
 	}
@@ -50,7 +50,10 @@ func (s *Session) lost(ctx context.Context, err error) error {
 
 // close cancels a stream that came too late to be read.
 func (f *fetch) close() {
-	f.s.tracks.unexpect(f.q.id)
+	if f.streams == nil { // no request was made
+		return
+	}
+	f.s.tracks.unexpect(f.id)
 	select {
 	case st := <-f.streams:
 		st.Cancel(dialect.ResetCancelled)
@@ -61,6 +64,7 @@ func (f *fetch) close() {
 type fetch struct {
 	s       *Session
 	q       *request
+	id      uint64
 	streams chan dataStream
 	sink    Sink
 	tokens  int  // that were sent

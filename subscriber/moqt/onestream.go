@@ -46,9 +46,11 @@ func (l *oneStream) run(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	unread := &SessionError{Code: dialect.ControlMessageTimeout, Reason: "control stream is not read", Err: ErrTimeout}
 	send := func(m dialect.Message) error {
-		_, err := st.Write(l.s.d.Append(nil, m))
-		return err
+		wctx, cancel := context.WithTimeoutCause(ctx, controlTimeout, unread)
+		defer cancel()
+		return write(wctx, st, l.s.d.Append(nil, m))
 	}
 	if err := send(l.s.setup()); err != nil {
 		return err

@@ -64,11 +64,21 @@ func (l *perRequest) request(ctx context.Context, build func(uint64) dialect.Mes
 		}
 		st.Cancel(dialect.ResetCancelled)
 	}
-	if _, err := st.Write(l.s.d.Append(nil, build(q.id))); err != nil {
+	if err := write(ctx, st, l.s.d.Append(nil, build(q.id))); err != nil {
 		q.end(ctx, true)
 		return nil, err
 	}
 	return q, nil
+}
+
+// write writes b unless ctx ends first: a peer may give the stream no room.
+func write(ctx context.Context, st transport.SendStream, b []byte) error {
+	unblock := context.AfterFunc(ctx, func() { st.Reset(dialect.ResetCancelled) })
+	_, err := st.Write(b)
+	if !unblock() {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // serve delivers what comes on a request's stream. Our half stays open meanwhile: to some peers a FIN is a cancellation.

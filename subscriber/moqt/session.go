@@ -42,8 +42,9 @@ type Limits struct {
 }
 
 const (
-	setupTimeout = 10 * time.Second
-	parkTimeout  = 3 * time.Second
+	setupTimeout   = 10 * time.Second
+	controlTimeout = 10 * time.Second // for the peer to read what we say
+	parkTimeout    = 3 * time.Second
 )
 
 // Session is a connection to one peer. Its methods may be called from any goroutine.

@@ -181,7 +181,7 @@ func (t *tracks) fetched(id uint64, st dataStream) bool {
 	return ok
 }
 
-// unexpect ends expect: true if the stream has been handed over.
+// unexpect ends expect. The stream may have been handed over already.
 func (t *tracks) unexpect(id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
