@@ -12,8 +12,11 @@ import (
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
 
+// long is a token that does not fit what quic-go writes without waiting.
+func long() []Token { return []Token{{Value: make([]byte, 8<<10)}} }
+
 // toDeafPeer connects to a peer that accepts connections and streams, but gives them no more room than a few bytes.
-func toDeafPeer(t *testing.T, d *dialect.Dialect) (*Session, *quic.Conn) {
+func toDeafPeer(t *testing.T, d *dialect.Dialect, c Config) (*Session, *quic.Conn) {
 	t.Helper()
 	client, server, _ := network(t)
 	tc := certificate(t)
@@ -25,7 +28,8 @@ func toDeafPeer(t *testing.T, d *dialect.Dialect) (*Session, *quic.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	s, err := Dial(t.Context(), Config{Addr: server.LocalAddr().String(), Packet: client, TLS: &tls.Config{InsecureSkipVerify: true}})
+	c.Addr, c.Packet, c.TLS = server.LocalAddr().String(), client, &tls.Config{InsecureSkipVerify: true}
+	s, err := Dial(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +43,7 @@ func toDeafPeer(t *testing.T, d *dialect.Dialect) (*Session, *quic.Conn) {
 
 func TestRequestsToADeafPeerEndWithTheirContext(t *testing.T) {
 	oneDraft(t, dialect.Draft18(), func(t *testing.T, d *dialect.Dialect) {
-		s, conn := toDeafPeer(t, d)
+		s, conn := toDeafPeer(t, d, Config{})
 		ran := run(t, s)
 		st, err := conn.OpenUniStream()
 		if err != nil {
@@ -48,11 +52,11 @@ func TestRequestsToADeafPeerEndWithTheirContext(t *testing.T) {
 		st.Write(d.Append(nil, &dialect.Setup{Server: true}))
 		for name, ask := range map[string]func(ctx context.Context) error{
 			"subscribe": func(ctx context.Context) error {
-				_, err := s.Subscribe(ctx, track("video"), SubscribeOptions{}, newRecorder())
+				_, err := s.Subscribe(ctx, track("video"), SubscribeOptions{Tokens: long()}, newRecorder())
 				return err
 			},
 			"fetch": func(ctx context.Context) error {
-				return s.Fetch(ctx, FetchRequest{Track: track("video")}, newRecorder())
+				return s.Fetch(ctx, FetchRequest{Track: track("video"), Tokens: long()}, newRecorder())
 			},
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -71,7 +75,7 @@ func TestRequestsToADeafPeerEndWithTheirContext(t *testing.T) {
 
 func TestAControlStreamThatIsNotReadEndsTheSession(t *testing.T) {
 	oneDraft(t, dialect.Draft16(), func(t *testing.T, d *dialect.Dialect) {
-		s, conn := toDeafPeer(t, d)
+		s, conn := toDeafPeer(t, d, Config{Tokens: long()})
 		begun := time.Now()
 		ran := run(t, s)
 		st, err := conn.AcceptStream(t.Context())
