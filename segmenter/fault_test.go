@@ -211,6 +211,33 @@ func TestHeaderMayComeWithTheMedia(t *testing.T) {
 	c.want("a", "1 2 3")
 }
 
+func TestMediaUnderARefusedHeaderIsRefusedToo(t *testing.T) {
+	v, a := plain()
+	header := v.init(t)
+	sealed := bytes.ReplaceAll(header, []byte("avc1"), []byte("encv"))
+	c := newChannel(t, cfg(), v, a)
+	for _, o := range interleave(v.seconds(t, 14), a.seconds(t, 14)) {
+		if o.track == "v" && o.Object.Object == 0 {
+			head := header
+			if o.Group >= 4 && o.Group < 7 {
+				head = sealed
+			}
+			o.Payload = append(bytes.Clone(head), o.Payload...)
+		}
+		c.send(o)
+	}
+	c.want("v", "0 (1) (2) (3) 4 5 6.6")
+	c.want("a", "0 1 2 3 4 5 6")
+	if len(c.bad) != 3*25 {
+		t.Errorf("%d objects refused, want those of 3 groups", len(c.bad))
+	}
+	for _, b := range c.bad {
+		if !errors.Is(b, mux.ErrEncrypted) {
+			t.Fatal(b)
+		}
+	}
+}
+
 func TestOneWildTimeIsBadInput(t *testing.T) {
 	for name, wild := range map[string]uint64{"far future": math.MaxInt64 / 2, "zero": 0, "an hour on": (unix + 3600) * 12800, "beyond": math.MaxUint64} {
 		t.Run(name, func(t *testing.T) {

@@ -94,7 +94,7 @@ func (s *Segmenter) Object(ctx context.Context, now time.Time, track string, o m
 	switch {
 	case err != nil:
 		return s.bad(t, o.Location, err)
-	case u.init == nil || len(u.samples) == 0 && !u.last && !u.lost:
+	case u.init == nil && t.line == nil || len(u.samples) == 0 && !u.last && !u.lost:
 		return nil
 	case s.plan == nil:
 		return s.hold(ctx, now, t, &u, len(o.Payload))

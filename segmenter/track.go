@@ -30,11 +30,12 @@ type track struct {
 	doubt   bool  // an object was dropped: unless the next one follows on, media is missing
 }
 
-// header is a publisher's CMAF header and the canonical one.
+// header is a publisher's CMAF header and the canonical one, or why there is none.
 type header struct {
 	raw   []byte
 	demux *demux.CMAF
 	init  *media.Init
+	err   error
 }
 
 func readHeader(raw []byte) (header, error) {
@@ -46,7 +47,7 @@ func readHeader(raw []byte) (header, error) {
 	if err != nil {
 		return header{}, err
 	}
-	return header{raw, d, init}, nil
+	return header{raw: raw, demux: d, init: init}, nil
 }
 
 // unit is what an object says, without its wrapping.
@@ -107,17 +108,22 @@ func (t *track) read(o *media.Object, buf []media.Sample) (unit, error) {
 		return u, err
 	}
 	if init != nil && !bytes.Equal(init, t.header.raw) {
-		// The payload is not kept for the sake of its head.
-		h, err := readHeader(bytes.Clone(init))
-		if err != nil {
-			return u, err
+		// The payload is not kept for the sake of its head. What follows a header that is refused must not be read by the one
+		// before.
+		raw := bytes.Clone(init)
+		h, err := readHeader(raw)
+		if err == nil && h.init.Kind != t.info.Kind {
+			err = fmt.Errorf("the header is of %s, the catalog says %s", h.init.Kind, t.info.Kind)
 		}
-		if h.init.Kind != t.info.Kind {
-			return u, fmt.Errorf("the header is of %s, the catalog says %s", h.init.Kind, t.info.Kind)
+		if err != nil {
+			h = header{raw: raw, err: err}
 		}
 		t.header, t.next = h, nil
 	}
 	u.init = t.header.init
+	if t.header.err != nil {
+		return u, t.header.err
+	}
 	if t.header.demux == nil || len(rest) == 0 {
 		return u, nil
 	}
