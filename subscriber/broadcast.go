@@ -75,7 +75,7 @@ func (b *broadcast) apply(ctx context.Context, c *catalog.Catalog) error {
 // drain ends the broadcast once what is still on its way has come.
 func (b *broadcast) drain(ctx context.Context, c *catalog.Catalog) error {
 	b.pulse.beat()
-	if err := b.pulse.quiet(ctx, b.cfg.Patience); err != nil {
+	if err := b.pulse.quiet(ctx, &b.pulse.media, b.cfg.Patience); err != nil {
 		return err
 	}
 	if _, err := b.recv.Catalog(ctx, c); err != nil {
