@@ -2,6 +2,7 @@ package channel
 
 import (
 	"bytes"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
@@ -244,6 +245,13 @@ func TestLineMalformedObjectCostsOneSegmentOfItsTrack(t *testing.T) {
 		if got := p.count(t, "moqpack_segmenter_refused_total", "video-270"); got != 3 {
 			t.Errorf("%v objects counted as refused, want 3", got)
 		}
+		counted := map[string]int64{}
+		for _, n := range p.Status().Counters {
+			counted[n.Name] = n.Value
+		}
+		if counted["refused"] != 3 || counted["losses"] != 1 || counted["gaps"] != 1 {
+			t.Errorf("counters: %v", counted)
+		}
 	})
 }
 
@@ -260,14 +268,14 @@ func TestLineEndsWithTheBroadcast(t *testing.T) {
 		checkFull(t, lines, 4)
 		for name, s := range lines {
 			if !s.Ended {
-				t.Errorf("%s has not ended", name)
+				t.Errorf("%s has not ended; the log: %q", name, p.log.lines("level="))
 			}
 			list, err := hls.Media(manifest.Present("demo", p.Output()), name, hls.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !strings.Contains(string(list.Body), "#EXT-X-ENDLIST") {
-				t.Errorf("%s: no ENDLIST:\n%s", name, list.Body)
+				t.Errorf("%s: no ENDLIST", name)
 			}
 		}
 		mpd, err := dash.Legacy(manifest.Present("demo", p.Output()))
@@ -275,7 +283,62 @@ func TestLineEndsWithTheBroadcast(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.Contains(string(mpd.Body), `type="static"`) {
-			t.Errorf("the MPD is not static:\n%s", mpd.Body)
+			t.Error("the MPD is not static")
 		}
 	})
+}
+
+// sealed is a header or an object that begins with one, encrypted as far as its sample entry tells.
+func sealed(b []byte) []byte { return bytes.ReplaceAll(b, []byte("avc1"), []byte("encv")) }
+
+func TestLineRefusesAnEncryptedTrackAndSaysSo(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		atHead  bool
+		corrupt func(b live.Broadcast) func(track string, l media.Location, payload []byte) []byte
+	}{
+		{"by its header in the catalog", false, func(b live.Broadcast) func(string, media.Location, []byte) []byte {
+			s, err := live.NewSource(b.Tracks[0], time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			header := base64.StdEncoding.EncodeToString(s.Init())
+			return func(track string, _ media.Location, payload []byte) []byte {
+				if track != live.CatalogTrack {
+					return payload
+				}
+				return bytes.ReplaceAll(payload, []byte(header), []byte(base64.StdEncoding.EncodeToString(sealed(s.Init()))))
+			}
+		}},
+		{"by the head of its objects", true, func(b live.Broadcast) func(string, media.Location, []byte) []byte {
+			return func(track string, _ media.Location, payload []byte) []byte {
+				if track != b.Tracks[0].Name {
+					return payload
+				}
+				return sealed(payload)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, sim.Path{Latency: 10 * time.Millisecond}, func(w *world) {
+				b := of(t, "h264-2997.mp4", "aac-44100.mp4")
+				b.Tracks[0].Packing.Init = tt.atHead
+				p := w.join(w.air(sim.Config{
+					Broadcasts: []live.Broadcast{b}, Faults: sim.Faults{Corrupt: tt.corrupt(b), NoFetch: true, GroupHead: true},
+				}), "18")
+				time.Sleep(15 * time.Second)
+				checkFull(t, p.timelines(t, 1), 4)
+				s := p.Status().Skipped
+				if len(s) != 1 || s[0].Track != b.Tracks[0].Name || !strings.Contains(s[0].Reason, "encrypted") {
+					t.Errorf("skipped: %+v", s)
+				}
+				if got := p.log.lines("level=WARN"); len(got) != 1 || !strings.Contains(got[0], "encrypted") {
+					t.Errorf("log: %q, want one line", got)
+				}
+				if p.count(t, "moqpack_segmenter_refused_total", b.Tracks[0].Name) == 0 {
+					t.Error("nothing is counted")
+				}
+			})
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,6 +38,7 @@ type Channel struct {
 	fold    *segmenter.Segmenter
 	log     *slog.Logger
 	metrics *Metrics
+	counted segmenter.Events // passed on so far; owned by foldAll
 
 	// events is unbuffered: an object waits in its stream until the fold takes it. Never closed; senders give up with ctx.
 	events chan event
@@ -45,7 +47,8 @@ type Channel struct {
 
 // event is one call of the Source, on its way to the fold.
 type event struct {
-	catalog *catalog.Catalog // or
+	catalog *catalog.Catalog // with
+	want    chan<- []string  // for the names of the tracks to subscribe to; or
 	track   string
 	object  media.Object
 }
@@ -92,8 +95,10 @@ func (c *Channel) foldAll(ctx context.Context, ended <-chan struct{}) error {
 			c.apply(ctx, e)
 		case now := <-clock.C:
 			c.report(c.fold.Tick(ctx, now), "")
+			c.count()
 		case <-ended:
 			c.report(c.fold.End(ctx), "")
+			c.count()
 			c.log.Info("broadcast ended")
 			return nil
 		case <-ctx.Done():
@@ -104,24 +109,81 @@ func (c *Channel) foldAll(ctx context.Context, ended <-chan struct{}) error {
 
 func (c *Channel) apply(ctx context.Context, e event) {
 	if e.catalog != nil {
-		c.report(c.fold.Catalog(ctx, time.Now(), e.catalog.Tracks), "")
+		e.want <- c.follow(ctx, e.catalog)
 		return
 	}
-	c.report(c.fold.Object(ctx, time.Now(), e.track, e.object), e.track)
+	err := c.fold.Object(ctx, time.Now(), e.track, e.object)
+	c.report(err, e.track)
+	if err == nil && len(e.object.Payload) > 0 {
+		c.status.accept(e.track)
+	}
 }
 
-// report counts what the segmenter refused, and logs it once for each track until the track is well again.
-func (c *Channel) report(err error, track string) {
-	switch {
-	case err == nil:
-		c.status.accept(track)
-	case errors.Is(err, context.Canceled):
-	default:
-		c.metrics.refused(c.name, track)
-		if c.status.refuse(track, err) {
-			c.log.Warn("media refused", "track", track, "err", err)
+// follow tells the fold what the broadcast consists of, and returns the names of the tracks that it can package.
+func (c *Channel) follow(ctx context.Context, cat *catalog.Catalog) (want []string) {
+	refused := map[string]bool{}
+	skipped := slices.Clone(cat.Skipped)
+	for _, err := range leaves(c.fold.Catalog(ctx, time.Now(), cat.Tracks)) {
+		var bad *segmenter.BadInput
+		if !errors.As(err, &bad) {
+			c.report(err, "")
+			continue
+		}
+		refused[bad.Track] = true
+		skipped = append(skipped, catalog.Skipped{Name: bad.Track, Reason: bad.Err.Error()})
+		c.metrics.refused(c.name, bad.Track)
+	}
+	for _, s := range c.status.setCatalog(cat, skipped) {
+		c.log.Warn("track skipped", "track", s.Track, "reason", s.Reason)
+	}
+	for i := range cat.Tracks {
+		if name := cat.Tracks[i].Name; !refused[name] {
+			want = append(want, name)
 		}
 	}
+	return want
+}
+
+// report counts what the segmenter refused or could not publish, and logs it once for each track until the track is well again.
+func (c *Channel) report(err error, track string) {
+	for _, err := range leaves(err) {
+		if errors.Is(err, context.Canceled) {
+			continue
+		}
+		whose, message := track, "media not published"
+		var bad *segmenter.BadInput
+		if errors.As(err, &bad) {
+			whose, message = bad.Track, "media refused"
+		}
+		c.metrics.refused(c.name, whose)
+		if c.status.refuse(whose, err, time.Now()) {
+			c.log.Warn(message, "track", whose, "err", err)
+		}
+	}
+}
+
+// count passes on what the fold has counted.
+func (c *Channel) count() {
+	events := c.fold.Events()
+	c.metrics.happened(c.name, c.counted, events)
+	c.status.setEvents(events)
+	c.counted = events
+}
+
+// leaves are the errors that were joined.
+func leaves(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, leaves(e)...)
+	}
+	return all
 }
 
 // Catalog implements subscriber.Receiver. The last one need not list the tracks any more: they are the recording.
@@ -129,17 +191,16 @@ func (c *Channel) Catalog(ctx context.Context, cat *catalog.Catalog) (want []str
 	if cat.Complete {
 		return nil, nil
 	}
-	c.status.setCatalog(cat)
-	for _, s := range cat.Skipped {
-		c.log.Info("track skipped", "track", s.Name, "reason", s.Reason)
-	}
-	if err := c.send(ctx, event{catalog: cat}); err != nil {
+	answer := make(chan []string, 1) // one answer at most, so that the fold does not wait
+	if err := c.send(ctx, event{catalog: cat, want: answer}); err != nil {
 		return nil, err
 	}
-	for i := range cat.Tracks {
-		want = append(want, cat.Tracks[i].Name)
+	select {
+	case want = <-answer:
+		return want, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	return want, nil
 }
 
 // Object implements subscriber.Receiver.

@@ -1,18 +1,40 @@
 package channel
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts what the fold refuses. The nil *Metrics counts nothing.
-type Metrics struct{ refusals *prometheus.CounterVec }
+	"github.com/moqpack/moqpack/segmenter"
+)
+
+// Metrics counts what the fold refuses, and what went otherwise than planned. The nil *Metrics counts nothing.
+type Metrics struct{ refusals, events *prometheus.CounterVec }
 
 // NewMetrics registers the counters.
 func NewMetrics(r prometheus.Registerer) *Metrics {
-	m := &Metrics{refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "moqpack_segmenter_refused_total",
-		Help: "Objects and catalogs that could not be packaged, by channel and track (empty: the catalog).",
-	}, []string{"channel", "track"})}
-	r.MustRegister(m.refusals)
+	m := &Metrics{
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "moqpack_segmenter_refused_total",
+			Help: "Objects and tracks that could not be packaged, by channel and track.",
+		}, []string{"channel", "track"}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "moqpack_segmenter_events_total",
+			Help: "What went otherwise than planned, by channel and event: loss (of media), gap (a segment), forced_cut, epoch.",
+		}, []string{"channel", "event"}),
+	}
+	r.MustRegister(m.refusals, m.events)
 	return m
+}
+
+// happened adds what has been counted since.
+func (m *Metrics) happened(channel string, before, now segmenter.Events) {
+	if m == nil || before == now {
+		return
+	}
+	add := func(event string, n uint64) { m.events.WithLabelValues(channel, event).Add(float64(n)) }
+	add("loss", now.Losses-before.Losses)
+	add("gap", now.Gaps-before.Gaps)
+	add("forced_cut", now.ForcedCuts-before.ForcedCuts)
+	add("epoch", now.Epochs-before.Epochs)
 }
 
 func (m *Metrics) refused(channel, track string) {

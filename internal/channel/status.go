@@ -1,8 +1,13 @@
 package channel
 
 import (
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/segmenter"
 	"github.com/moqpack/moqpack/server"
 	"github.com/moqpack/moqpack/subscriber"
 	"github.com/moqpack/moqpack/subscriber/catalog"
@@ -13,9 +18,19 @@ type status struct {
 	mu      sync.Mutex // guards what follows
 	source  subscriber.State
 	skipped []server.Skipped
-	ill     map[string]error // by track: what was refused last, while nothing was accepted since
+	tracks  map[string]*health
 	refused int64
+	events  segmenter.Events
 }
+
+// health of a track.
+type health struct {
+	err    error     // what was refused last, while nothing was accepted since
+	logged time.Time // when something was refused that was logged
+}
+
+// calm is how often a track that is now well and now ill is logged.
+const calm = 10 * time.Second
 
 func (s *status) setSource(n subscriber.State) {
 	s.mu.Lock()
@@ -23,43 +38,77 @@ func (s *status) setSource(n subscriber.State) {
 	s.source = n
 }
 
-func (s *status) setCatalog(c *catalog.Catalog) {
-	skipped := make([]server.Skipped, 0, len(c.Skipped))
-	for _, k := range c.Skipped {
-		skipped = append(skipped, server.Skipped{Track: k.Name, Reason: k.Reason})
-	}
+// setCatalog notes what the newest catalog leaves to see: which of its tracks are skipped. It returns those that were not
+// skipped before for the same reason.
+func (s *status) setCatalog(cat *catalog.Catalog, skipped []catalog.Skipped) (news []server.Skipped) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.skipped = skipped
+	all := make([]server.Skipped, 0, len(skipped))
+	for _, k := range skipped {
+		one := server.Skipped{Track: k.Name, Reason: k.Reason}
+		if all = append(all, one); !slices.Contains(s.skipped, one) {
+			news = append(news, one)
+		}
+	}
+	s.skipped = all
+	maps.DeleteFunc(s.tracks, func(track string, _ *health) bool {
+		return !slices.ContainsFunc(cat.Tracks, func(t media.Track) bool { return t.Name == track })
+	})
+	return news
 }
 
-// refuse notes that err befell the track and reports whether the track was well until now.
-func (s *status) refuse(track string, err error) (first bool) {
+func (s *status) setEvents(e segmenter.Events) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = e
+}
+
+// refuse notes that err befell the track and reports whether that should be logged.
+func (s *status) refuse(track string, err error, now time.Time) (log bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused++
-	if s.ill == nil {
-		s.ill = map[string]error{}
+	if s.tracks == nil {
+		s.tracks = map[string]*health{}
 	}
-	_, again := s.ill[track]
-	s.ill[track] = err
-	return !again
+	h := s.tracks[track]
+	if h == nil {
+		h = &health{}
+		s.tracks[track] = h
+	}
+	log = h.err == nil && now.Sub(h.logged) >= calm
+	if log {
+		h.logged = now
+	}
+	h.err = err
+	return log
 }
 
 // accept notes that the track is well.
 func (s *status) accept(track string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.ill, track)
+	if h := s.tracks[track]; h != nil {
+		h.err = nil
+	}
 }
 
-// words fills in what a server.Status says of the connection. begun: something has been published.
+// words fills in what a server.Status says of the connection and of the tracks. begun: something has been published.
 func (s *status) words(out *server.Status, begun bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out.Relay, out.Draft, out.Skipped = s.source.Relay, s.source.Draft, s.skipped
+	out.Relay, out.Draft, out.Skipped = s.source.Relay, s.source.Draft, slices.Clone(s.skipped)
+	for _, track := range slices.Sorted(maps.Keys(s.tracks)) {
+		if err := s.tracks[track].err; err != nil {
+			out.Skipped = append(out.Skipped, server.Skipped{Track: track, Reason: err.Error()})
+		}
+	}
 	out.Counters = []server.Counter{
 		{Name: "refused", Value: s.refused},
+		{Name: "losses", Value: int64(s.events.Losses)},
+		{Name: "gaps", Value: int64(s.events.Gaps)},
+		{Name: "forced cuts", Value: int64(s.events.ForcedCuts)},
+		{Name: "discontinuities", Value: int64(s.events.Epochs)},
 		{Name: "reconnect attempts", Value: int64(s.source.Attempts)},
 	}
 	if s.source.Err != nil {

@@ -128,7 +128,10 @@ func (w *world) join(p *sim.Publisher, draft string) *packager {
 // joinAs starts a packager with a configuration of its own.
 func (w *world) joinAs(p *sim.Publisher, draft string, seg segmenter.Config) *packager {
 	w.t.Helper()
+	log := &logbook{}
+	logger := slog.New(slog.NewTextHandler(log, nil))
 	cfg := subscriber.DefaultConfig()
+	cfg.Logger = logger
 	cfg.Relay = "moqt://" + w.addr.LocalAddr().String() + "?draft=" + draft
 	cfg.Namespace, cfg.Channel = []string{"demo"}, "demo"
 	cfg.TLS.Fingerprint = fmt.Sprintf("%x", p.Fingerprint())
@@ -137,10 +140,9 @@ func (w *world) joinAs(p *sim.Publisher, draft string, seg segmenter.Config) *pa
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	log := &logbook{}
 	metrics, store := prometheus.NewRegistry(), storage.NewMemory(256<<20)
 	ch, err := New(Config{
-		Name: "demo", Source: src, Segmenter: seg, Store: store, Logger: slog.New(slog.NewTextHandler(log, nil)),
+		Name: "demo", Source: src, Segmenter: seg, Store: store, Logger: logger,
 		Metrics: NewMetrics(metrics),
 	})
 	if err != nil {
