@@ -119,7 +119,7 @@ var errCatalogGroup = errors.New("the catalog's group is larger than 8 MiB")
 func (c *collector) Object(_ context.Context, o media.Object) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.bytes += len(o.Payload) + overhead; c.bytes > maxCatalogGroup {
+	if c.bytes += weight(o); c.bytes > maxCatalogGroup {
 		return errCatalogGroup
 	}
 	if len(o.Payload) > 0 {

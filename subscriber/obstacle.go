@@ -48,7 +48,7 @@ func (r *reorder) pass(now time.Time) bool {
 // skip gives up a group whose start is lost.
 func (r *reorder) skip(g *group) {
 	for _, o := range g.objects {
-		r.bytes -= len(o.Payload) + overhead
+		r.bytes -= weight(o)
 	}
 	r.dropped += len(g.objects)
 	g.objects, g.skipped = nil, true

@@ -19,7 +19,7 @@ type reorder struct {
 	limits limits
 
 	groups  []*group // with anything to say, ascending; once started, groups[0] is the one being handed over
-	bytes   int      // buffered, overhead included
+	bytes   int      // buffered: the weight of all objects
 	started bool
 	next    uint64    // id of the object that is next in groups[0]
 	step    uint64    // between the last two group ids; 0 until known
@@ -47,14 +47,22 @@ type reorder struct {
 // limits of what a reorder holds back, and for how long.
 type limits struct {
 	groups   int           // behind the one being handed over
-	bytes    int           // of payload and overhead
+	bytes    int           // see weight
 	patience time.Duration // for what is known to be missing
 	linger   time.Duration // for what could still come but most likely does not exist
 	latest   bool          // a group that begins makes all before it worthless, as in a catalog
 }
 
-// overhead is what an object counts for beside its payload, so that limits.bytes bounds the number of objects too.
-const overhead = 128
+// weight is what an object counts for in limits.bytes: its payload, and what it takes beside it. Without that a peer could
+// make us hold any number of empty objects, or of objects with little but properties.
+func weight(o media.Object) int {
+	const object, property = 128, 48
+	n := len(o.Payload) + object
+	for _, p := range o.Properties {
+		n += property + len(p.Bytes)
+	}
+	return n
+}
 
 // join tells that a subscription is about to begin. A fetch is expected to bring what lies before its live edge, until
 // filled says otherwise.
@@ -166,7 +174,7 @@ func (r *reorder) insert(g *group, o media.Object) {
 		r.dropped++
 		return
 	}
-	r.bytes += len(o.Payload) + overhead
+	r.bytes += weight(o)
 }
 
 // pop returns the next object in order; ok is false when there is none yet.
@@ -195,7 +203,7 @@ func (r *reorder) take(g *group) media.Object {
 	} else {
 		g.objects = g.objects[1:]
 	}
-	r.bytes -= len(o.Payload) + overhead
+	r.bytes -= weight(o)
 	r.next = o.Object + 1
 	o.Lost, o.Doubt = r.lost || r.broken && !r.direct, !r.direct
 	o.Last = g.known && r.next >= g.end
@@ -214,7 +222,7 @@ func (r *reorder) unpop(o media.Object) {
 	}
 	g.objects = slices.Insert(g.objects, 0, o)
 	g.told, r.next, r.lost, r.direct = false, o.Object, o.Lost, !o.Doubt
-	r.bytes += len(o.Payload) + overhead
+	r.bytes += weight(o)
 }
 
 // start finds the first group: of those that are there from object 0 on, the lowest; but while a fetch is under way, not
@@ -243,7 +251,7 @@ func (r *reorder) start(now time.Time) bool {
 func (r *reorder) drop() {
 	g := r.groups[0]
 	for _, o := range g.objects {
-		r.bytes -= len(o.Payload) + overhead
+		r.bytes -= weight(o)
 	}
 	r.dropped += len(g.objects)
 	r.groups[0] = nil

@@ -130,7 +130,7 @@ func FuzzReorder(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 0, 1, 1, 3, 1, 1, 0, 2, 0, 8, 200})
 	f.Add([]byte{4, 0, 1, 1, 0, 1, 2, 5, 0, 6, 0, 2, 1, 7, 9, 9})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		r := reorder{limits: limits{groups: 3, bytes: 4 * overhead, patience: 20, linger: 5}}
+		r := reorder{limits: limits{groups: 3, bytes: 4 * weight(media.Object{}), patience: 20, linger: 5}}
 		r.join()
 		now := time.Unix(0, 0)
 		var at *media.Location
@@ -186,7 +186,7 @@ func FuzzReorder(f *testing.F) {
 			held := 0
 			for _, g := range r.groups {
 				for _, o := range g.objects {
-					held += len(o.Payload) + overhead
+					held += weight(o)
 				}
 			}
 			if held != r.bytes || r.bytes > r.limits.bytes && !r.offline {

@@ -411,3 +411,16 @@ func TestEndOfTrack(t *testing.T) {
 		}
 	}
 }
+
+func TestObjectsWithLittleButPropertiesAreBounded(t *testing.T) {
+	b := liveBench()
+	for id := uint64(1); id < 200; id++ { // object 0 is missing
+		o := obj(1, id)
+		o.Properties = make([]media.Property, 1000)
+		b.push(o, false)
+		b.drain()
+	}
+	if b.bytes > 2*testLimits().bytes || b.dropped == 0 {
+		t.Errorf("%d bytes are held back, %d objects were dropped", b.bytes, b.dropped)
+	}
+}
