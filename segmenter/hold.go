@@ -16,6 +16,12 @@ type held struct {
 	now   time.Time // when it came
 }
 
+// What a held unit and each of its samples cost beside the payload, in bytes.
+const (
+	unitCost   = 160
+	sampleCost = 48
+)
+
 // hold measures a unit and keeps it until the plan is fixed.
 func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit, size int) error {
 	t.measure(u)
@@ -24,7 +30,7 @@ func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit, 
 		s.since = now
 	}
 	s.held = append(s.held, held{t, *u, now})
-	s.heldBytes += size
+	s.heldBytes += size + unitCost + sampleCost*len(u.samples)
 	return s.settle(ctx, now, s.heldBytes > s.cfg.HoldBytes)
 }
 
@@ -46,7 +52,10 @@ func (s *Segmenter) settle(ctx context.Context, now time.Time, force bool) error
 			gauges = append(gauges, &t.gauge)
 		}
 	}
-	if len(gauges) == 0 {
+	if len(gauges) == 0 { // ends of groups, and no media yet
+		if force {
+			s.held, s.heldBytes = nil, 0
+		}
 		return nil
 	}
 	p := makePlan(s.cfg, gauges)
