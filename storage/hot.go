@@ -15,7 +15,8 @@ import (
 //
 // A segment and its parts stay for the segment's duration plus that of the longest playlist after they left the playlist
 // (rfc8216bis 6.2.2): 2*window+2 slots. An init stays while any kept slot was made with it. When the store is full, slots
-// outside the window go early, oldest first; what is in the window never goes, and the Put fails instead.
+// outside the window go early, oldest first; what is in the window never goes, and the Put fails instead. What tracks have left
+// that are not in the channel any more goes slot by slot, as others begin.
 type Hot struct {
 	store   Store
 	channel string
@@ -30,6 +31,7 @@ type hotTrack struct {
 	init  string   // key of the newest one
 	inits []string // keys of all that are stored
 	slots []slot   // in the order of their first Put
+	gone  bool     // not in the channel any more
 }
 
 type slot struct {
@@ -41,6 +43,13 @@ type slot struct {
 // NewHot returns a Sink for the channel, whose playlists list up to window segments.
 func NewHot(store Store, channel string, window int) *Hot {
 	return &Hot{store: store, channel: channel, window: max(window, 1), tracks: map[string]*hotTrack{}}
+}
+
+// Retain says which tracks the channel has.
+func (h *Hot) Retain(tracks []string) {
+	for name, t := range h.tracks {
+		t.gone = !slices.Contains(tracks, name)
+	}
 }
 
 // Put stores m under its name. The name is remembered before the store is called: a Put whose acknowledgement is lost is
@@ -81,6 +90,7 @@ func (h *Hot) remember(ctx context.Context, m segmenter.Media, key string) {
 		t = &hotTrack{}
 		h.tracks[m.Track.Name] = t
 	}
+	t.gone = false
 	if m.What == segmenter.InitSegment {
 		if t.init != key {
 			t.inits = append(t.inits, key)
@@ -89,6 +99,7 @@ func (h *Hot) remember(ctx context.Context, m segmenter.Media, key string) {
 		return
 	}
 	if k := len(t.slots); k == 0 || t.slots[k-1].n != m.N {
+		h.shed(ctx)
 		t.slots = append(t.slots, slot{n: m.N, init: t.init})
 	}
 	last := &t.slots[len(t.slots)-1]
@@ -100,11 +111,25 @@ func (h *Hot) remember(ctx context.Context, m segmenter.Media, key string) {
 	}
 }
 
-// relieve drops the oldest slot that has left its playlist.
+// shed drops a slot of every track that is gone. What cannot be deleted has another chance with the next slot.
+func (h *Hot) shed(ctx context.Context) {
+	for name, t := range h.tracks {
+		switch {
+		case !t.gone:
+		case len(t.slots) > 0:
+			_ = h.drop(ctx, t)
+		case h.store.Delete(ctx, t.inits...) == nil:
+			delete(h.tracks, name)
+		}
+	}
+}
+
+// relieve drops the oldest slot that is in no playlist.
 func (h *Hot) relieve(ctx context.Context) error {
 	var oldest *hotTrack
 	for _, t := range h.tracks {
-		if len(t.slots) > h.window+1 && (oldest == nil || t.slots[0].n < oldest.slots[0].n) {
+		idle := len(t.slots) > h.window+1 || t.gone && len(t.slots) > 0
+		if idle && (oldest == nil || t.slots[0].n < oldest.slots[0].n) {
 			oldest = t
 		}
 	}

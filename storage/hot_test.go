@@ -18,15 +18,17 @@ const window = 3
 var video = media.Track{Name: "v", Kind: media.Video} // never written
 
 // putSlot puts two parts of size bytes each and the segment that they make.
-func putSlot(h *storage.Hot, n uint64, size int) error {
+func putSlot(h *storage.Hot, n uint64, size int) error { return putSlotOf(h, &video, n, size) }
+
+func putSlotOf(h *storage.Hot, track *media.Track, n uint64, size int) error {
 	parts := [][]byte{make([]byte, size), make([]byte, size)}
 	for p := range parts {
-		m := segmenter.Media{Track: &video, What: segmenter.MediaPart, N: n, Part: p, Body: parts[p : p+1]}
+		m := segmenter.Media{Track: track, What: segmenter.MediaPart, N: n, Part: p, Body: parts[p : p+1]}
 		if err := h.Put(context.Background(), m); err != nil {
 			return err
 		}
 	}
-	return h.Put(context.Background(), segmenter.Media{Track: &video, What: segmenter.MediaSegment, N: n, Body: parts})
+	return h.Put(context.Background(), segmenter.Media{Track: track, What: segmenter.MediaSegment, N: n, Body: parts})
 }
 
 func putInit(t *testing.T, h *storage.Hot, digest string) {
@@ -123,6 +125,46 @@ func TestHotGivesUpTheLingeringNotTheWindow(t *testing.T) {
 			if _, err := m.Get(t.Context(), fmt.Sprintf("demo/v/%d.m4s", i)); err != nil {
 				t.Fatalf("at segment %d: %v", n, err)
 			}
+		}
+	}
+}
+
+// A publisher that names its tracks anew whenever it starts must not fill the store.
+func TestHotForgetsTracksThatAreGone(t *testing.T) {
+	m := storage.NewMemory(0)
+	h := storage.NewHot(m, "demo", window)
+	most := 0
+	for n := range uint64(200) {
+		track := media.Track{Name: fmt.Sprintf("v%d", n/10), Kind: media.Video}
+		if n%10 == 0 {
+			h.Retain([]string{track.Name})
+			if err := h.Put(t.Context(), segmenter.Media{Track: &track, What: segmenter.InitSegment, Digest: "00000000"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := putSlotOf(h, &track, n, 10); err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, len(list(m)))
+	}
+	if limit := 2 * (3*(2*window+2) + 1); most > limit {
+		t.Errorf("%d keys at most, want those of two tracks, %d", most, limit)
+	}
+}
+
+func TestHotGivesUpATrackThatIsGoneForOneThatIsThere(t *testing.T) {
+	m := storage.NewMemory(2 * 10 * (window + 2))
+	h := storage.NewHot(m, "demo", window)
+	other := media.Track{Name: "w", Kind: media.Video}
+	for n := range uint64(window + 1) {
+		if err := putSlotOf(h, &other, n, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.Retain([]string{"v"})
+	for n := range uint64(20) {
+		if err := putSlot(h, n, 10); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -35,7 +35,8 @@ type Channel struct {
 
 	source  *subscriber.Source
 	store   storage.Store
-	fold    *segmenter.Segmenter
+	fold    *segmenter.Segmenter // driven by foldAll
+	hot     *storage.Hot         // driven by foldAll
 	log     *slog.Logger
 	metrics *Metrics
 	counted segmenter.Events // passed on so far; owned by foldAll
@@ -64,8 +65,8 @@ func New(cfg Config) (*Channel, error) {
 	hot := storage.NewHot(cfg.Store, cfg.Name, cfg.Segmenter.Window)
 	return &Channel{
 		name: cfg.Name, namespace: cfg.Namespace, source: cfg.Source, store: cfg.Store,
-		fold: segmenter.New(cfg.Segmenter, hot),
-		log:  cfg.Logger.With("channel", cfg.Name), metrics: cfg.Metrics,
+		fold: segmenter.New(cfg.Segmenter, hot), hot: hot,
+		log: cfg.Logger.With("channel", cfg.Name), metrics: cfg.Metrics,
 		events: make(chan event),
 	}, nil
 }
@@ -141,6 +142,7 @@ func (c *Channel) follow(ctx context.Context, cat *catalog.Catalog) (want []stri
 			want = append(want, name)
 		}
 	}
+	c.hot.Retain(want)
 	return want
 }
 
