@@ -100,10 +100,10 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 		return refuse(missing, "there is no such media: a gap, or a hint that was taken back")
 	}
 	return s.writeStored(w, r, c, name, func() error {
-		if name.N+uint64(out.Plan.Window) >= rendition.Timeline.Load().Position().N {
-			return nil
+		if first, _ := rendition.Timeline.Load().First(); name.N < first {
+			return refuse(gone, "has left the window, or is older than this server")
 		}
-		return refuse(gone, "has left the window")
+		return nil
 	})
 }
 

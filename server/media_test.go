@@ -45,6 +45,16 @@ func TestMediaRequestsThatAreNotHeld(t *testing.T) {
 	}
 }
 
+// A server that has just started knows nothing of what the one before it listed.
+func TestMediaFromBeforeTheServerIsGone(t *testing.T) {
+	show := newShow(t)
+	show.segments(first, first+2)
+	s := newServer(t, Config{}, show)
+	for _, url := range []string{"/demo/v/899.m4s", "/demo/v/899.0.m4s", "/demo/a/898.m4s", "/demo/v/0.m4s"} {
+		expect(t, get(s, url), 410, oneMinute)
+	}
+}
+
 func TestMediaAfterTheEndIsNotWaitedFor(t *testing.T) {
 	show := newShow(t)
 	show.segments(first, first+3)

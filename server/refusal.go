@@ -19,7 +19,7 @@ const (
 	waiting                 // the channel has nothing yet
 	early                   // not yet: not hinted, or not within a segment of the live edge
 	missing                 // a gap, or a hint that was cancelled: never
-	gone                    // has left the window
+	gone                    // has left the window, or was before this server's time
 	badRange                // a range outside the content
 	badMethod               // neither GET nor HEAD nor OPTIONS
 	held                    // waited as long as is reasonable
