@@ -10,6 +10,7 @@ import (
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/manifest/dash"
 	"github.com/moqpack/moqpack/manifest/manifesttest"
+	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
 func channel(ms int64) *manifesttest.Channel {
@@ -88,6 +89,25 @@ func TestLiveNumbersTheGrid(t *testing.T) {
 	}
 }
 
+func TestNoSegmentIsLongerThanTheMPDSays(t *testing.T) {
+	for _, s := range manifesttest.Scenarios() {
+		if s.Ended() || s.Renditions[0].Empty() {
+			continue
+		}
+		for name, m := range map[string]*mpd.MPD{"live": live(t, s.Presentation), "legacy": plain(t, s.Presentation)} {
+			most := time.Duration(*m.MaxSegmentDuration)
+			for _, r := range s.Renditions {
+				for _, seg := range r.Segments {
+					scale := time.Duration(r.Epoch(seg.Epoch).Init.Timescale)
+					if dur := time.Duration(seg.Dur) * time.Second / scale; seg.State == timeline.Full && dur > most {
+						t.Errorf("%s, %s: segment %d of %s lasts %v, at most %v was promised", s.Name, name, seg.N, r.Track.Name, dur, most)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestLiveKeepsTheRulesOfLowLatency(t *testing.T) {
 	m := live(t, channel(5_000).Present())
 	latency := m.ServiceDescription[0].Latencies[0]
@@ -96,6 +116,9 @@ func TestLiveKeepsTheRulesOfLowLatency(t *testing.T) {
 	}
 	if rate := m.ServiceDescription[0].PlaybackRates[0]; rate.Min >= 1 || rate.Max <= 1 {
 		t.Errorf("playback rate %v", rate)
+	}
+	if got, want := time.Duration(*m.MaxSegmentDuration), 2040*time.Millisecond; got != want {
+		t.Errorf("segments of up to %v, want a slot and a frame, %v: the live edge depends on it", got, want)
 	}
 	if m.SuggestedPresentationDelay != nil {
 		t.Errorf("a delay of %v on top of the latency", time.Duration(*m.SuggestedPresentationDelay))

@@ -29,6 +29,7 @@ func Live(p manifest.Presentation) (manifest.Document, error) {
 	m := dynamic(&p)
 	m.Profiles = m.Profiles.AddProfile(profileLowLatency)
 	m.MinBufferTime = duration(3 * p.Plan.PartTarget)
+	m.MaxSegmentDuration = duration(slotAndFrame(&p))
 	// No suggestedPresentationDelay: Shaka Player adds it to the latency that it aims at, the others prefer that one.
 	m.ServiceDescription = []*mpd.ServiceDescriptionType{serviceDescription(&p, latency(&p))}
 	var newest int64
@@ -48,6 +49,19 @@ func Live(p manifest.Presentation) (manifest.Document, error) {
 		finish(m, end(&p))
 	}
 	return document(&p, m)
+}
+
+// slotAndFrame bounds the segments of a regular grid: groups fill slots, and what has no groups is cut with the frame that
+// crosses the end of its slot. Shaka Player counts the live edge back from now by this, so that the rough bound of longest would
+// cost latency. Groups shorter than the catalog says may still make a longer segment; the template allows for half a slot.
+func slotAndFrame(p *manifest.Presentation) time.Duration {
+	var frame int64 // ms
+	for i := range p.Renditions {
+		r := &p.Renditions[i]
+		scale := int64(r.Current().Init.Timescale)
+		frame = max(frame, (r.Frame*1000+scale-1)/scale)
+	}
+	return time.Duration(p.Plan.Grid.Start(1, 1000)+frame) * time.Millisecond
 }
 
 // dynamic is what both live MPDs have.
