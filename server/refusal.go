@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 )
@@ -107,7 +108,7 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, e *Error) 
 		body = nil // cannot be: a string always marshals
 	}
 	h := w.Header()
-	for _, name := range []string{"ETag", "Content-Encoding", "Content-Length", "Accept-Ranges"} {
+	for _, name := range []string{"ETag", "Content-Encoding", "Accept-Ranges"} {
 		h.Del(name)
 	}
 	h.Set("Content-Type", "application/json")
@@ -115,6 +116,7 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, e *Error) 
 	if row.retryAfter != "" {
 		h.Set("Retry-After", row.retryAfter)
 	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(row.status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // a client that hung up is no concern of ours

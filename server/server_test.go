@@ -255,6 +255,33 @@ func TestTheServerSpeaksEveryVersionOfHTTP(t *testing.T) {
 	}
 }
 
+// net/http adds a Content-Length to short bodies, but not to those that HEAD leaves out.
+func TestHeadHasTheLengthOfGetOverARealConnection(t *testing.T) {
+	show := newShow(t)
+	show.segments(first, first+3)
+	for name, c := range clients(t, show) {
+		for _, path := range []string{"/demo/v/901.m4s", "/demo/v/index.m3u8", "/demo/v/index.m3u8?_HLS_part=1", "/nothing"} {
+			var lengths [2]int64
+			for i, method := range []string{http.MethodGet, http.MethodHead} {
+				req, err := http.NewRequestWithContext(t.Context(), method, c.base+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("Accept-Encoding", "identity")
+				resp, err := c.client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				lengths[i] = resp.ContentLength
+			}
+			if lengths[0] <= 0 || lengths[0] != lengths[1] {
+				t.Errorf("%s %s: GET has %d bytes, HEAD says %d", name, path, lengths[0], lengths[1])
+			}
+		}
+	}
+}
+
 // What a cache sees of a segment that fails is an error, not the end of a body.
 func TestAnAbortedBodyIsAnErrorForTheClient(t *testing.T) {
 	show := newShow(t)
