@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/moqpack/moqpack/segmenter"
@@ -31,9 +32,9 @@ func parseDirectives(query string) (directives, error) {
 	if query == "" {
 		return d, nil
 	}
-	values, err := url.ParseQuery(query)
+	values, err := ownParameters(query)
 	if err != nil {
-		return d, fmt.Errorf("%w: the query does not parse", errDirective)
+		return d, err
 	}
 	for _, key := range []string{"_HLS_msn", "_HLS_part", "_HLS_skip"} {
 		if len(values[key]) > 1 {
@@ -64,6 +65,23 @@ func parseDirectives(query string) (directives, error) {
 		return d, fmt.Errorf("%w: _HLS_skip is neither YES nor v2", errDirective)
 	}
 	return d, nil
+}
+
+// ownParameters are those whose name begins with _HLS_. What others, such as a CDN's token, look like is no concern of ours.
+func ownParameters(query string) (url.Values, error) {
+	own := url.Values{}
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, "_HLS_") {
+			continue
+		}
+		text, err := url.QueryUnescape(value)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s does not parse", errDirective, name)
+		}
+		own.Add(name, text)
+	}
+	return own, nil
 }
 
 // target is the position that a snapshot must have reached to answer d. A part beyond the last one of a complete segment

@@ -22,6 +22,9 @@ func TestDirectivesAreParsedOrRefused(t *testing.T) {
 		{"_HLS_skip=v2", directives{}, true},
 		{"token=x&CMCD=a%3D1", directives{}, true},
 		{"_HLS_future=1", directives{}, true},
+		{"token=a;b%zz&_HLS_msn=12", directives{blocking: true, msn: 12}, true}, // not ours to understand
+		{"a;b", directives{}, true},
+		{"_HLS_msn=12;13", directives{}, false},
 		{"_HLS_part=1", directives{}, false},
 		{"_HLS_msn=", directives{}, false},
 		{"_HLS_msn", directives{}, false},
