@@ -40,6 +40,7 @@ func TestMediaRequestsThatAreNotHeld(t *testing.T) {
 		{"/demo/v/init-ffffffff.mp4", "public, max-age=10", 404},
 		{"/demo/x/913.m4s", "public, max-age=10", 404},
 		{"/demo/v/0913.m4s", "public, max-age=10", 404}, // not the canonical spelling
+		{"/demo/v%2f913.m4s", "public, max-age=10", 404},
 	} {
 		t.Run(tt.url, func(t *testing.T) { expect(t, get(s, tt.url), tt.status, tt.cacheControl) })
 	}

@@ -11,7 +11,7 @@ import (
 // resource answers for everything that belongs to a channel. What is not the canonical name of something does not exist.
 func (s *Server) resource(w http.ResponseWriter, r *http.Request) error {
 	name, err := manifest.Parse(r.URL.Path)
-	if err != nil {
+	if err != nil || strings.Contains(strings.ToLower(r.URL.RawPath), "%2f") { // an encoded slash is not one (RFC 3986 2.2)
 		return refuse(unknown, "no such name")
 	}
 	c := s.byName[name.Channel]
