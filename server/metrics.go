@@ -22,7 +22,7 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "moqpack_http_requests_total", Help: "Answered requests by kind and status; status 0 is an aborted body.",
+			Name: "moqpack_http_requests_total", Help: "Answered requests by kind and status; status 0 is an aborted body, or a client that hung up while it waited.",
 		}, []string{"kind", "status"}),
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "moqpack_http_body_bytes_total", Help: "Body bytes written by kind.",

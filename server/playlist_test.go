@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 const (
@@ -215,7 +216,8 @@ func TestAWaiterWhoHangsUpIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
 		show := newShow(t)
 		show.segments(first, first+3)
-		s := newServer(t, Config{}, show)
+		m := NewMetrics(prometheus.NewRegistry())
+		s := newServer(t, Config{Metrics: m}, show)
 		ctx, cancel := context.WithCancel(t.Context())
 		var all []*pending
 		for _, url := range []string{"/demo/v/index.m3u8?_HLS_msn=903", "/demo/v/903.0.m4s", "/demo/v/903.m4s"} {
@@ -233,6 +235,11 @@ func TestAWaiterWhoHangsUpIsForgotten(t *testing.T) {
 		}
 		if got := s.waits.Load(); got != 0 {
 			t.Errorf("%d requests wait after all hung up", got)
+		}
+		for _, kind := range []string{"hls", "part", "segment"} {
+			if gone := testutil.ToFloat64(m.requests.WithLabelValues(kind, "0")); gone != 1 {
+				t.Errorf("%v hang-ups counted of kind %s, want 1", gone, kind)
+			}
 		}
 	})
 }

@@ -198,7 +198,11 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 				s.writeRefusal(w, r, e)
 			}
 		}
-		s.metrics.request(kind, w.Status, w.Size)
+		status := w.Status
+		if r.Context().Err() != nil && status >= http.StatusBadRequest {
+			status = 0 // nobody reads the refusal of a request that was given up
+		}
+		s.metrics.request(kind, status, w.Size)
 		return nil
 	}
 }
