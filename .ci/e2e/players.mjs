@@ -26,8 +26,6 @@ const { values: options, positionals } = parseArgs({
   },
 });
 const origin = positionals[0] ?? 'http://127.0.0.1:8080';
-const checks = new Checks();
-
 // play samples one player twice a second until it has played for the given time.
 async function play(page, url, seconds) {
   await page.goto(url);
@@ -44,7 +42,7 @@ async function play(page, url, seconds) {
   return { samples, last, startup: first ? first - begun : NaN };
 }
 
-function judge(c, { samples, last, startup }, log) {
+function judge(checks, c, { samples, last, startup }, log) {
   if (!checks.check(samples.length > 0, 'a picture within 15 s')) {
     for (const line of [...last.faults.map((f) => f.what), ...log.bad, ...log.failed, ...log.console].slice(0, 20)) console.log(`       ${line}`);
     return;
@@ -68,8 +66,8 @@ function judge(c, { samples, last, startup }, log) {
 
   const seen = settled.filter((s) => s.glass !== null);
   checks.check(seen.length > 0.9 * settled.length, 'the barcode is on the screen', `${seen.length} of ${settled.length} samples`);
-  report(c, 'latency by the player', settled.map((s) => s.latency));
-  report(c, 'latency by the picture', seen.map((s) => s.glass));
+  report(checks, c, 'latency by the player', settled.map((s) => s.latency));
+  report(checks, c, 'latency by the picture', seen.map((s) => s.glass));
 
   checks.check(log.bad.length === 0, 'every response is below 400', log.bad.slice(0, 8).join('; ') || `${log.responses} responses`);
   console.log(`       started in ${startup} ms; ${Object.entries(log.counts).map(([k, n]) => `${n} ${k}`).join(', ')}`);
@@ -77,31 +75,42 @@ function judge(c, { samples, last, startup }, log) {
 }
 
 // report wants nine samples of ten below the limit: a single late sample is this machine's, not the stream's.
-function report(c, what, values) {
+function report(checks, c, what, values) {
   const p = quantile(values, 0.9);
   checks.check(p < c.limit, `${what} below ${c.limit} s`,
     `median ${quantile(values, 0.5).toFixed(2)}, 90 % below ${p.toFixed(2)}, worst ${quantile(values, 1).toFixed(2)} s`);
 }
 
+// run plays one case in a page of its own and returns whether all checks held.
+async function run(c) {
+  console.log(`${c.name}: ${origin}/${options.channel}/${c.path}`);
+  const checks = new Checks();
+  const page = await browser.context.newPage();
+  const log = watch(page);
+  const src = encodeURIComponent(`${origin}/${options.channel}/${c.path}`);
+  const result = await play(page, `${pages.url}/pages/${c.page}.html?src=${src}`, Number(options.seconds));
+  judge(checks, c, result, log);
+  await page.screenshot({ path: join(artefacts, `${c.name}.png`) });
+  await writeFile(join(artefacts, `${c.name}.json`), JSON.stringify({ ...result, log }, null, 1));
+  await page.close();
+  return checks.failed === 0;
+}
+
 const pages = await serve(here);
 const browser = await browse();
+const failed = [];
 try {
   for (const c of cases.filter((c) => !options.only || c.name === options.only)) {
-    console.log(`${c.name}: ${origin}/${options.channel}/${c.path}`);
-    const page = await browser.context.newPage();
-    const log = watch(page);
-    const src = encodeURIComponent(`${origin}/${options.channel}/${c.path}`);
-    const result = await play(page, `${pages.url}/pages/${c.page}.html?src=${src}`, Number(options.seconds));
-    judge(c, result, log);
-    await page.screenshot({ path: join(artefacts, `${c.name}.png`) });
-    await writeFile(join(artefacts, `${c.name}.json`), JSON.stringify({ ...result, log }, null, 1));
-    await page.close();
+    if (await run(c)) continue;
+    // Two cores that do other things too can cost a player a second. Not twice.
+    console.log(`${c.name} FAILED: once more`);
+    if (!await run(c)) failed.push(c.name);
   }
 } finally {
   await browser.close();
   pages.close();
 }
-if (checks.failed > 0) {
-  console.log(`${checks.failed} checks failed; samples and screenshots in ${artefacts}`);
+if (failed.length > 0) {
+  console.log(`FAILED twice: ${failed.join(', ')}; samples and screenshots in ${artefacts}`);
   process.exitCode = 1;
 }

@@ -147,7 +147,7 @@ func (f *follower) takeParts(ctx context.Context, s *segment, at time.Time) {
 		}
 		a := get(ctx, resolve(f.url, q.uri))
 		f.checkMedia(a, q.uri)
-		f.r.check("H44 parts are there when listed", a.status == 200 && a.took() < 100*time.Millisecond, "%s: %d after %v", q.uri, a.status, a.took())
+		f.r.check("H44 parts are there when listed", a.status == 200 && a.took() < atOnce, "%s: %d after %v", q.uri, a.status, a.took())
 		f.r.check("H66 media is immutable", a.maxAge() > 86400 && strings.Contains(a.header.Get("Cache-Control"), "immutable"),
 			"%s: %q", q.uri, a.header.Get("Cache-Control"))
 		f.parts[q.uri] = &partSeen{q, a.body, at}
@@ -238,7 +238,7 @@ func (f *follower) checkPace() {
 	slices.Sort(gaps)
 	target := time.Duration(f.prev.partTarget) * time.Microsecond
 	late := gaps[len(gaps)*95/100]
-	f.r.check("H43 parts keep coming", late <= target+150*time.Millisecond && gaps[len(gaps)-1] <= 3*target,
+	f.r.check("H43 parts keep coming", gaps[len(gaps)/2] <= target+50*time.Millisecond && late <= 2*target,
 		"%s: 95 %% within %v, worst %v, PART-TARGET %v", f.url, late, gaps[len(gaps)-1], target)
 	f.r.note("%s: %d parts, a new one every %v (95 %% within %v, worst %v)", f.url, len(f.parts),
 		gaps[len(gaps)/2].Round(time.Millisecond), late.Round(time.Millisecond), gaps[len(gaps)-1].Round(time.Millisecond))
