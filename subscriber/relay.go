@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
 
 // relay is a parsed Config.Relay.
@@ -42,8 +45,12 @@ func parseRelay(s string) (r relay, err error) {
 	}
 	if query.Has("draft") {
 		draft := strings.TrimPrefix(query.Get("draft"), "moqt-")
-		if n, err := strconv.ParseUint(draft, 10, 8); err != nil || n == 0 {
-			return r, fmt.Errorf("draft %q is no number, such as 18", draft)
+		var known []string
+		for _, d := range dialect.All() {
+			known = append(known, strings.TrimPrefix(d.ALPN, "moqt-"))
+		}
+		if !slices.Contains(known, draft) {
+			return r, fmt.Errorf("draft %q is not one of %s", draft, strings.Join(known, ", "))
 		}
 		r.drafts = []string{"moqt-" + draft}
 		query.Del("draft")
