@@ -12,15 +12,16 @@ import (
 
 func TestChannelNames(t *testing.T) {
 	for _, tt := range []struct {
-		namespaces, names []string
-		want              []string
-		err               string
+		namespaces [][]string
+		names      []string
+		want       []string
+		err        string
 	}{
-		{namespaces: []string{"live/studio1", "news"}, want: []string{"studio1", "news"}},
-		{namespaces: []string{"live/a", "live/b"}, names: []string{"x", "y"}, want: []string{"x", "y"}},
-		{namespaces: []string{"live/a", "other/a"}, err: "--name"},
-		{namespaces: []string{"live/"}, err: "--name"},
-		{namespaces: []string{"a", "b"}, names: []string{"x"}, err: "one name for each namespace"},
+		{namespaces: [][]string{{"live", "studio1"}, {"news"}}, want: []string{"studio1", "news"}},
+		{namespaces: [][]string{{"live", "a"}, {"live", "b"}}, names: []string{"x", "y"}, want: []string{"x", "y"}},
+		{namespaces: [][]string{{"live", "a"}, {"other", "a"}}, err: "--name"},
+		{namespaces: [][]string{{"live"}}, names: []string{""}, err: "--name"},
+		{namespaces: [][]string{{"a"}, {"b"}}, names: []string{"x"}, err: "one name for each namespace"},
 	} {
 		got, err := channelNames(tt.namespaces, tt.names)
 		if tt.err != "" {
@@ -42,8 +43,12 @@ func TestBadFlagsAreRefusedBeforeAnythingStarts(t *testing.T) {
 	}{
 		{[]string{"serve"}, "required flag"},
 		{[]string{"serve", "--relay", "http://x", "--namespace", "a"}, "moqt://"},
-		{[]string{"serve", "--relay", "moqt://x", "--namespace", ""}, "--name"},
-		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--segment", "1ms"}, "target"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", ""}, "--namespace"},
+		{[]string{"serve", "--relay", "moqt://x?draft=7", "--namespace", "a"}, "18, 19, 16"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--memory", "0"}, "--memory"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--http-cert", "/none", "--http-key", "/none"}, "--http-cert"},
+		{[]string{"demo", "--draft", "7"}, "18, 19, 16"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--segment", "1ms"}, "--segment"},
 		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--insecure", "--tls-ca", "f"}, "at most one"},
 		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--http-cert", "f"}, "go together"},
 		{[]string{"demo", "--http", "256.0.0.1:1"}, "--http"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -42,17 +43,27 @@ type origin struct {
 	names     []string
 }
 
+const maxMemory = 1 << 24 // MiB
+
 func newOrigin(f originFlags, s segmenter.Config) (*origin, error) {
 	if (f.cert == "") != (f.key == "") {
 		return nil, fmt.Errorf("--http-cert and --http-key go together: give both or none")
+	}
+	if f.cert != "" {
+		if _, err := tls.LoadX509KeyPair(f.cert, f.key); err != nil {
+			return nil, fmt.Errorf("--http-cert and --http-key: %w", err)
+		}
+	}
+	if f.memory < 1 || f.memory > maxMemory {
+		return nil, fmt.Errorf("--memory must be between 1 and %d MiB", maxMemory)
 	}
 	return &origin{flags: f, segmenter: s, metrics: newMetrics()}, nil
 }
 
 // add makes a channel of a broadcast.
-func (o *origin) add(name, relay string, namespace []string, tls subscriber.TLS) error {
+func (o *origin) add(name, relay string, namespace []string, relayTLS subscriber.TLS) error {
 	c := subscriber.DefaultConfig()
-	c.Relay, c.Namespace, c.TLS = relay, namespace, tls
+	c.Relay, c.Namespace, c.TLS = relay, namespace, relayTLS
 	c.Channel, c.Logger, c.Metrics = name, slog.Default(), o.metrics.source
 	src, err := subscriber.New(c)
 	if err != nil {

@@ -28,7 +28,7 @@ Package a broadcast:  moqpack serve --relay moqt://relay.example:443 --namespace
 			slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 		},
 	}
-	c.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log every request and object-level event")
+	c.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log more: subscriptions that end and are renewed, answers that are aborted")
 	c.AddCommand(demoCommand(), serveCommand(), healthCommand(), versionCommand())
 	return c
 }

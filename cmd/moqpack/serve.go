@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -35,19 +35,26 @@ and the playlists continue where they stopped.`,
   moqpack serve --relay 'moqt://relay.example?draft=16' --namespace a --namespace b --http :80`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			names, err := channelNames(f.namespaces, f.names)
+			var namespaces [][]string
+			for _, ns := range f.namespaces {
+				fields, err := subscriber.ParseNamespace(ns)
+				if err != nil {
+					return fmt.Errorf("--namespace: %w", err)
+				}
+				namespaces = append(namespaces, fields)
+			}
+			names, err := channelNames(namespaces, f.names)
 			if err != nil {
 				return err
+			}
+			if err := f.segmenter.Validate(); err != nil {
+				return fmt.Errorf("--segment (target), --part, --window: %w", err)
 			}
 			o, err := newOrigin(f.origin, f.segmenter)
 			if err != nil {
 				return err
 			}
-			for i, ns := range f.namespaces {
-				fields, err := subscriber.ParseNamespace(ns)
-				if err != nil {
-					return err
-				}
+			for i, fields := range namespaces {
 				if err := o.add(names[i], f.relay, fields, f.tls); err != nil {
 					return err
 				}
@@ -57,7 +64,7 @@ and the playlists continue where they stopped.`,
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.relay, "relay", "", "relay or publisher, moqt://HOST[:PORT][/PATH][?draft=18]")
-	fs.StringArrayVar(&f.namespaces, "namespace", nil, "broadcast to package, its fields separated by / (repeatable)")
+	fs.StringArrayVar(&f.namespaces, "namespace", nil, "broadcast to package, its fields separated by /, a / in a field written %2F (repeatable)")
 	fs.StringArrayVar(&f.names, "name", nil, "channel name, one for each --namespace (default: the namespace's last field)")
 	fs.StringVar(&f.tls.CA, "tls-ca", "", "PEM `file` of the authorities to trust instead of the system's")
 	fs.StringVar(&f.tls.Fingerprint, "tls-fingerprint", "", "trust only the certificate with this SHA-256, in hex")
@@ -72,25 +79,23 @@ and the playlists continue where they stopped.`,
 }
 
 // channelNames are the given names, or the namespaces' last fields.
-func channelNames(namespaces, names []string) ([]string, error) {
+func channelNames(namespaces [][]string, names []string) ([]string, error) {
 	if len(names) > 0 && len(names) != len(namespaces) {
 		return nil, fmt.Errorf("%d --name for %d --namespace: give one name for each namespace, in the same order, or none",
 			len(names), len(namespaces))
 	}
-	taken := map[string]string{}
 	out := make([]string, len(namespaces))
 	for i, ns := range namespaces {
-		out[i] = ns[strings.LastIndexByte(ns, '/')+1:]
+		out[i] = ns[len(ns)-1]
 		if len(names) > 0 {
 			out[i] = names[i]
 		}
-		switch other, dup := taken[out[i]]; {
+		switch {
 		case out[i] == "":
-			return nil, fmt.Errorf("namespace %q gives no channel name: choose one with --name", ns)
-		case dup:
-			return nil, fmt.Errorf("namespaces %q and %q are both channel %q: choose names with --name", other, ns, out[i])
+			return nil, fmt.Errorf("--name is empty")
+		case slices.Contains(out[:i], out[i]):
+			return nil, fmt.Errorf("two namespaces are channel %q: choose names with --name", out[i])
 		}
-		taken[out[i]] = ns
 	}
 	return out, nil
 }
