@@ -152,14 +152,14 @@ func (c *Channel) report(err error, track string) {
 		if errors.Is(err, context.Canceled) {
 			continue
 		}
-		whose, message := track, "media not published"
+		whose := track
 		var bad *segmenter.BadInput
 		if errors.As(err, &bad) {
-			whose, message = bad.Track, "media refused"
+			whose = bad.Track
 		}
 		c.metrics.refused(c.name, whose)
 		if c.status.refuse(whose, err, time.Now()) {
-			c.log.Warn(message, "track", whose, "err", err)
+			c.log.Warn("media refused or not published", "track", whose, "err", err)
 		}
 	}
 }

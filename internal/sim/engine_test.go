@@ -65,15 +65,13 @@ func engine(t *testing.T, p *sim.Publisher, draft string, from net.PacketConn, a
 	return s
 }
 
-func moqtTrack(name string) moqt.TrackName { return moqt.TrackName(demoTrack(name)) }
-
 func TestEngineJoinsLiveTracksWithoutASeam(t *testing.T) {
 	everyDraft(t, func(t *testing.T, n *sim.Network, draft string) {
 		p, addr := publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}, Announce: true})
 		s := engine(t, p, draft, n.Listen(), addr)
 		for _, track := range []string{"video-360", "audio-en"} {
 			var all gather
-			sub, err := s.Subscribe(t.Context(), moqtTrack(track), moqt.SubscribeOptions{}, &all)
+			sub, err := s.Subscribe(t.Context(), demoTrack(track), moqt.SubscribeOptions{}, &all)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +99,7 @@ func TestEngineReadsTenThousandStreamsAndMore(t *testing.T) {
 		s := engine(t, p, draft, n.Listen(), addr)
 		sinks := map[string]*gather{"video-360": {}, "video-180": {}, "audio-en": {}, "audio-sv": {}}
 		for track, sink := range sinks {
-			if _, err := s.Subscribe(t.Context(), moqtTrack(track), moqt.SubscribeOptions{}, sink); err != nil {
+			if _, err := s.Subscribe(t.Context(), demoTrack(track), moqt.SubscribeOptions{}, sink); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -123,7 +121,7 @@ func TestEngineTakesDatagramsAndStreamsOfOneTrack(t *testing.T) {
 		p, addr := publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Datagrams)}})
 		s := engine(t, p, draft, n.Listen(), addr)
 		var all gather
-		if _, err := s.Subscribe(t.Context(), moqtTrack("video-360"), moqt.SubscribeOptions{}, &all); err != nil {
+		if _, err := s.Subscribe(t.Context(), demoTrack("video-360"), moqt.SubscribeOptions{}, &all); err != nil {
 			t.Fatal(err)
 		}
 		elapse(5 * time.Second)
@@ -136,7 +134,7 @@ func TestEngineLearnsThatATrackEnded(t *testing.T) {
 		p, addr := publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
 		s := engine(t, p, draft, n.Listen(), addr)
 		var all gather
-		sub, err := s.Subscribe(t.Context(), moqtTrack("audio-sv"), moqt.SubscribeOptions{}, &all)
+		sub, err := s.Subscribe(t.Context(), demoTrack("audio-sv"), moqt.SubscribeOptions{}, &all)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,11 +156,11 @@ func TestEngineIsToldWhatDoesNotExist(t *testing.T) {
 		p, addr := publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}, Faults: sim.Faults{NoFetch: true}})
 		s := engine(t, p, draft, n.Listen(), addr)
 		var refused *moqt.RequestError
-		_, err := s.Subscribe(t.Context(), moqtTrack("video-1080"), moqt.SubscribeOptions{}, &gather{})
+		_, err := s.Subscribe(t.Context(), demoTrack("video-1080"), moqt.SubscribeOptions{}, &gather{})
 		if !errors.Is(err, moqt.ErrNotFound) || !errors.As(err, &refused) || refused.RetryAfter != 500*time.Millisecond {
 			t.Errorf("SUBSCRIBE: %v, %+v", err, refused)
 		}
-		if err := s.Fetch(t.Context(), moqt.FetchRequest{Track: moqtTrack("catalog")}, &gather{}); !errors.Is(err, moqt.ErrNotSupported) {
+		if err := s.Fetch(t.Context(), moqt.FetchRequest{Track: demoTrack("catalog")}, &gather{}); !errors.Is(err, moqt.ErrNotSupported) {
 			t.Errorf("FETCH: %v", err)
 		}
 	})

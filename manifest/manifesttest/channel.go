@@ -35,7 +35,7 @@ func New(plan segmenter.Plan, kept int, start int64, tracks ...Track) *Channel {
 		ts := int64(t.Init.Timescale)
 		group := t.Frame * int64(t.Group)
 		l.next = (start*ts/1000 + group - 1) / group * group
-		l.partFrames = max(int(int64(plan.PartTarget.Milliseconds())*ts/1000/t.Frame), 1)
+		l.partFrames = max(int(plan.PartTarget.Milliseconds()*ts/1000/t.Frame), 1)
 		init := t.Init
 		must(l.Begin(timeline.Epoch{First: l.slot(l.next), Init: &init}))
 		c.lines = append(c.lines, l)

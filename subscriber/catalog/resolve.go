@@ -167,7 +167,7 @@ func (r *resolver) decode(where, text string) ([]byte, error) {
 	plain := strings.TrimRight(strings.NewReplacer("-", "+", "_", "/", " ", "", "\t", "", "\r", "", "\n", "").Replace(text), "=")
 	b, err := base64.RawStdEncoding.DecodeString(plain)
 	if err != nil {
-		return nil, fmt.Errorf("its %s is not base64: %v", where, err)
+		return nil, fmt.Errorf("its %s is not base64: %w", where, err)
 	}
 	if len(b) == 0 {
 		return nil, fmt.Errorf("its %s is empty", where)

@@ -36,17 +36,15 @@ func (l *perRequest) control(_ context.Context, r *wire.Reader) error {
 		return unexpected(m, "second control stream")
 	}
 	close(l.s.ready)
-	for {
-		m, err := l.s.d.Read(r)
-		if m == nil {
-			return err
-		}
-		g, ok := m.(*dialect.Goaway)
-		if !ok {
-			return unexpected(m, "control stream")
-		}
-		return goaway(g)
+	m, err = l.s.d.Read(r)
+	if m == nil {
+		return err
 	}
+	g, ok := m.(*dialect.Goaway)
+	if !ok {
+		return unexpected(m, "control stream")
+	}
+	return goaway(g)
 }
 
 func (l *perRequest) request(ctx context.Context, build func(uint64) dialect.Message) (*request, error) {
