@@ -20,7 +20,10 @@ func (s *session) fetch(ctx context.Context, r request, m *dialect.Fetch) error 
 	if s.p.faults.Load().NoFetch {
 		return s.refuse(r, dialect.NotSupported, "there is no FETCH here")
 	}
-	sp, refusal := s.span(ctx, m)
+	sp, refusal, err := s.span(ctx, m)
+	if err != nil {
+		return err
+	}
 	if refusal != 0 {
 		return s.refuse(r, refusal, "nothing to fetch")
 	}
@@ -44,24 +47,27 @@ func (s *session) fetch(ctx context.Context, r request, m *dialect.Fetch) error 
 const wholeGroup = math.MaxUint64
 
 // span resolves the range of a FETCH.
-func (s *session) span(ctx context.Context, m *dialect.Fetch) (sp span, refusal dialect.Refusal) {
+func (s *session) span(ctx context.Context, m *dialect.Fetch) (sp span, refusal dialect.Refusal, err error) {
 	if m.Type == dialect.Standalone {
 		f, ok := s.feed(m.Track)
 		if !ok {
-			return sp, dialect.DoesNotExist
+			return sp, dialect.DoesNotExist, nil
 		}
 		to := media.Location{Group: m.End.Group, Object: m.End.Object - 1} // 0 becomes wholeGroup
-		return span{f, m.Start, to}, 0
+		return span{f, m.Start, to}, 0, nil
 	}
 	sub, ok := s.joined(ctx, m.Joining)
+	if ok && s.d.LiveFilter != nil && !sub.live { // moq-transport-16, "Joining Fetches"
+		return sp, 0, violation{"a joining FETCH needs a subscription with the filter Largest Object"}
+	}
 	if !ok || !sub.any {
-		return sp, dialect.InvalidRange
+		return sp, dialect.InvalidRange, nil
 	}
 	from := media.Location{Group: m.JoiningStart}
 	if m.Type == dialect.RelativeJoining {
 		from.Group = sub.largest.Group - min(sub.largest.Group, m.JoiningStart)
 	}
-	return span{sub.feed, from, sub.largest}, 0
+	return span{sub.feed, from, sub.largest}, 0, nil
 }
 
 // sendSpan sends the objects on one stream. What is too old to be known is said to be unknown.

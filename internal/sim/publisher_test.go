@@ -78,6 +78,22 @@ func TestJoiningFetchLeadsUpToTheSubscription(t *testing.T) {
 	})
 }
 
+func TestDraft16JoinsOnlyASubscriptionFromTheLargestObject(t *testing.T) {
+	everyDraft(t, func(t *testing.T, n *sim.Network, draft string) {
+		p, addr := publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
+		c := dial(t, p, draft, n.Listen(), addr)
+		sub, _ := c.subscribe("audio-sv", dialect.Params{Filter: &dialect.Filter{Type: dialect.NextGroupStart}})
+		fetch := c.send(func(id uint64) dialect.Message {
+			return &dialect.Fetch{RequestID: id, Type: dialect.RelativeJoining, Joining: sub.id}
+		})
+		if draft == "moqt-16" {
+			<-c.conn.Context().Done()
+		} else if m, is := fetch.next().(*dialect.FetchOK); !is {
+			t.Errorf("FETCH: %#v", m)
+		}
+	})
+}
+
 func TestStandaloneFetchRepeatsThePast(t *testing.T) {
 	everyDraft(t, func(t *testing.T, n *sim.Network, draft string) {
 		p, addr := publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})

@@ -23,6 +23,7 @@ type subscription struct {
 
 	largest  media.Location // when it was accepted
 	any      bool           // there was a largest object
+	live     bool           // the filter is Largest Object
 	start    media.Location
 	endGroup uint64
 
@@ -70,6 +71,7 @@ func (sub *subscription) begin(filter *dialect.Filter) {
 	if filter == nil {
 		return
 	}
+	sub.live = filter.Type == dialect.LargestObject
 	switch filter.Type {
 	case dialect.NextGroupStart:
 		if sub.any {

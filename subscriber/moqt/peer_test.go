@@ -87,6 +87,7 @@ type peer struct {
 	cable    *cable
 	control  transport.SendStream // ours
 	requests *wire.Reader         // OneStream: the control stream
+	id       uint64               // OneStream: of the client's next request
 	setup    *dialect.Setup       // the client's
 }
 
@@ -191,14 +192,19 @@ func (p *peer) next() *asked {
 	p.t.Helper()
 	if p.d.Control == dialect.OneStream {
 		a := &asked{p: p, m: p.read(p.requests)}
-		a.id = requestID(a.m)
+		if a.id = requestID(a.m); a.id != p.id {
+			p.t.Fatalf("request id %d, want %d", a.id, p.id)
+		}
+		p.id += 2
 		return a
 	}
 	st, err := p.conn.AcceptStream(p.t.Context())
 	p.must(err)
 	a := &asked{p: p, st: st, r: p.reader(st)}
 	a.m = p.read(a.r)
-	a.id = requestID(a.m)
+	if a.id = requestID(a.m); a.id%2 != 0 {
+		p.t.Fatalf("request id %d is odd", a.id)
+	}
 	return a
 }
 
