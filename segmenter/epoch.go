@@ -38,8 +38,9 @@ const (
 	maxStepBack = 5
 )
 
-// baseOf finds the base of a track whose media time is at, in ticks, now.
-func (s *Segmenter) baseOf(now time.Time, at int64, timescale uint32) base {
+// baseOf finds the base of a track whose media time is at, in ticks, now. lag is the clock minus media time at the live edge, in
+// seconds.
+func (s *Segmenter) baseOf(now time.Time, at int64, timescale uint32, lag *big.Rat) base {
 	g := s.plan.Grid
 	clock := int64(g.Slot(now.UnixNano(), uint32(time.Second)))
 	slot := int64(g.Slot(at, timescale))
@@ -56,8 +57,8 @@ func (s *Segmenter) baseOf(now time.Time, at int64, timescale uint32) base {
 	}
 	// Nothing in the stream says when it is: what arrives now happens now. To the nearest slot, so that instances agree unless
 	// they are very unlucky.
-	ahead := new(big.Rat).Sub(big.NewRat(now.UnixNano(), int64(time.Second)), big.NewRat(at, int64(timescale)))
-	ahead.Quo(ahead, new(big.Rat).SetFrac(new(big.Int).SetUint64(g.Num), new(big.Int).SetUint64(g.Den)))
+	duration := new(big.Rat).SetFrac(new(big.Int).SetUint64(g.Num), new(big.Int).SetUint64(g.Den))
+	ahead := new(big.Rat).Quo(lag, duration)
 	return base{shift: floor(ahead.Add(ahead, big.NewRat(1, 2))), arrival: true}
 }
 
@@ -107,7 +108,7 @@ func (s *Segmenter) begin(first int64, b base) *epoch {
 func (s *Segmenter) rebase(now time.Time, t *track, at int64) error {
 	c := &t.cut
 	err := s.lose(t)
-	b := s.baseOf(now, at, c.timescale)
+	b := s.baseOf(now, at, c.timescale, behind(now, at, c.timescale))
 	slot := c.rawSlot(at)
 	if b.shift == c.base.shift && at >= c.next {
 		return err

@@ -25,6 +25,7 @@ const (
 // hold measures a unit and keeps it until the plan is fixed.
 func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit, size int) error {
 	t.measure(u)
+	t.date(now, u)
 	u.samples = slices.Clone(u.samples)
 	if len(s.held) == 0 {
 		s.since = now
@@ -85,9 +86,12 @@ func (s *Segmenter) replay(ctx context.Context, units []held, kind media.Kind) (
 }
 
 // measured reports whether the plan can be fixed after so much waiting: every track has shown its frame duration, and the group
-// duration is known.
+// duration is known. Where the origin must be taken from arrival time, the burst of a join must be over.
 func (s *Segmenter) measured(waited time.Duration) bool {
-	const patience = maxGroup * time.Second // with tracks that do send
+	const (
+		patience = maxGroup * time.Second // with tracks that do send
+		burst    = time.Second / 2
+	)
 	video, group := false, false
 	for _, t := range s.tracks {
 		g := &t.gauge
@@ -96,6 +100,8 @@ func (s *Segmenter) measured(waited time.Duration) bool {
 			return false
 		case g.samples == 0:
 			continue
+		case !t.dated() && waited < burst:
+			return false
 		case !g.fine() && waited < patience:
 			return false
 		}

@@ -23,7 +23,10 @@ func (s *Segmenter) fold(ctx context.Context, now time.Time, t *track, u *unit) 
 			err = join(err, s.change(ctx, t, u))
 		}
 		if !c.based {
-			c.base, c.based = s.baseOf(now, u.samples[0].DTS, c.timescale), true
+			if t.lag == nil {
+				t.date(now, u)
+			}
+			c.base, c.based = s.baseOf(now, u.samples[0].DTS, c.timescale, t.lag), true
 			if len(s.epochs) == 0 {
 				s.epochs = []epoch{{base: c.base}}
 			}

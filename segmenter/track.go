@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/big"
+	"time"
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/segmenter/demux"
@@ -18,8 +20,9 @@ type track struct {
 	next   *header      // from a newer catalog, from the next group on
 	group  uint64       // of the newest object
 	gauge  gauge
-	done   bool // ended or stopped: what still comes is ignored,
-	again  bool // unless a newer catalog lists the track again
+	lag    *big.Rat // seconds of clock minus media time at the live edge, from the objects before the plan; nil: none
+	done   bool     // ended or stopped: what still comes is ignored,
+	again  bool     // unless a newer catalog lists the track again
 
 	line    *timeline.Timeline // nil until the track is planned
 	epoch   int                // index of the epoch that line is in; -1 before the first
@@ -137,4 +140,27 @@ func (t *track) read(o *media.Object, buf []media.Sample) (unit, error) {
 		}
 	}
 	return u, nil
+}
+
+// date notes how far the clock is ahead of media time. Of the objects that come in a burst when a track is joined, the newest is
+// the one that tells: it was made just now.
+func (t *track) date(now time.Time, u *unit) {
+	if len(u.samples) == 0 {
+		return
+	}
+	last := &u.samples[len(u.samples)-1]
+	if lag := behind(now, last.DTS+int64(last.Dur), u.init.Timescale); t.lag == nil || lag.Cmp(t.lag) < 0 {
+		t.lag = lag
+	}
+}
+
+// behind is the seconds from at, in ticks, to now.
+func behind(now time.Time, at int64, timescale uint32) *big.Rat {
+	clock := big.NewRat(now.UnixNano(), int64(time.Second))
+	return clock.Sub(clock, big.NewRat(at, int64(timescale)))
+}
+
+// dated reports whether media time is Unix time, as far as anyone can tell.
+func (t *track) dated() bool {
+	return t.lag == nil || new(big.Rat).Abs(t.lag).Cmp(seconds(unixTolerance)) <= 0
 }
