@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -33,11 +35,7 @@ func config() *quic.Config {
 // Dial connects to addr (host:port) and offers the protocols in order. pc is the socket to use and stays the caller's, for
 // one connection at a time; nil opens one.
 func Dial(ctx context.Context, addr string, protocols []string, tc *tls.Config, pc net.PacketConn) (Conn, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", addr, err)
-	}
-	to, err := net.ResolveUDPAddr("udp", addr)
+	host, to, err := resolve(ctx, addr)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
@@ -56,6 +54,26 @@ func Dial(ctx context.Context, addr string, protocols []string, tc *tls.Config, 
 		return nil, fmt.Errorf("dial %s: %w", addr, convert(err))
 	}
 	return &quicConn{conn: conn, done: done}, nil
+}
+
+// resolve is net.ResolveUDPAddr with a context: a name server that is silent must not hold up the caller.
+func resolve(ctx context.Context, addr string) (host string, to *net.UDPAddr, err error) {
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", nil, err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
+	if err != nil {
+		return "", nil, err
+	}
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return "", nil, err
+	}
+	is4 := func(a netip.Addr) bool { return a.Unmap().Is4() }
+	ip := all[max(0, slices.IndexFunc(all, is4))] // never empty without an error
+	b := ip.As16()
+	return host, &net.UDPAddr{IP: b[:], Port: port, Zone: ip.Zone()}, nil
 }
 
 func clientTLS(tc *tls.Config, host string, protocols []string) *tls.Config {
