@@ -55,6 +55,11 @@ func refused(op string, d *dialect.Dialect, m *dialect.RequestError, tokens int)
 	return e
 }
 
+// mandatory is our refusal of a track with a property that has to be understood.
+func mandatory(op string, typ uint64) *RequestError {
+	return &RequestError{Op: op, Kind: ErrNotSupported, Reason: fmt.Sprintf("unknown mandatory property %#x", typ)}
+}
+
 // kind is what a refusal means for a request with so many tokens.
 func kind(r dialect.Refusal, tokens int) error {
 	switch r {

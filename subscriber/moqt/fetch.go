@@ -26,8 +26,7 @@ func (s *Session) Fetch(ctx context.Context, r FetchRequest, sink Sink) error {
 		return err
 	}
 	err = f.serve(ctx)
-	_, refusal := err.(*RequestError)
-	q.end(context.WithoutCancel(ctx), err != nil && !refusal)
+	q.end(context.WithoutCancel(ctx), err != nil && !f.refused)
 	if fatal, ok := err.(fatalError); ok {
 		err = s.sessionError(fatal.error)
 		_ = s.start(ctx, func(context.Context) error { return err }) // fails only if the session has ended
@@ -69,6 +68,7 @@ type fetch struct {
 	sink    Sink
 	tokens  int  // that were sent
 	ok      bool // FETCH_OK has come
+	refused bool // the peer ended it
 }
 
 // serve waits for the answer and the stream, which come in any order.
@@ -97,6 +97,7 @@ func (f *fetch) event(e event) error {
 	switch m := e.m.(type) {
 	case nil:
 		if e.err == nil && !f.ok {
+			f.refused = true
 			return &RequestError{Op: "fetch", Kind: ErrRefused, Reason: "closed without an answer"}
 		}
 		return onlyReset(e.err)
@@ -104,9 +105,13 @@ func (f *fetch) event(e event) error {
 		if f.ok {
 			break
 		}
+		if typ, unknown := f.s.d.Mandatory(m.Properties); unknown {
+			return mandatory("fetch", typ)
+		}
 		f.ok = true
 		return nil
 	case *dialect.RequestError:
+		f.refused = true
 		return refused("fetch", f.s.d, m, f.tokens)
 	case *dialect.Goaway:
 		return &RequestError{Op: "fetch", Kind: ErrGoingAway, Reason: "moves to " + m.URI}

@@ -3,7 +3,6 @@ package moqt
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -134,7 +133,7 @@ func (l *lifetime) event(e event) error {
 
 func (l *lifetime) accept(m *dialect.SubscribeOK) error {
 	if typ, ok := l.s.d.Mandatory(m.Properties); ok {
-		return &RequestError{Op: "subscribe", Kind: ErrNotSupported, Reason: fmt.Sprintf("unknown mandatory property %#x", typ)}
+		return mandatory("subscribe", typ)
 	}
 	if err := l.s.tracks.bind(m.Alias, l.Subscription); err != nil {
 		return fatalError{err}

@@ -117,6 +117,21 @@ func TestAnAliasMayBeUsedAgainWhenItsSubscriptionIsOver(t *testing.T) {
 	})
 }
 
+func TestMandatoryPropertiesThatWeDoNotKnowEndAFetch(t *testing.T) {
+	oneDraft(t, dialect.Draft18(), func(t *testing.T, d *dialect.Dialect) {
+		s, p, ran := inSession(t, d, Config{})
+		err := while(func() error { return s.Fetch(t.Context(), FetchRequest{Track: track("x")}, newRecorder()) }, func() {
+			a := p.next()
+			a.reply(&dialect.FetchOK{Properties: []media.Property{{Type: 0x4002, Value: 1}}})
+			a.cancelled()
+		})
+		if !errors.Is(err, ErrNotSupported) {
+			t.Error(err)
+		}
+		lives(t, ran)
+	})
+}
+
 func TestMandatoryPropertiesThatWeDoNotKnow(t *testing.T) {
 	oneDraft(t, dialect.Draft18(), func(t *testing.T, d *dialect.Dialect) {
 		s, p, ran := inSession(t, d, Config{})

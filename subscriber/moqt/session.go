@@ -19,7 +19,7 @@ import (
 // Config says whom to dial and how.
 type Config struct {
 	Addr string // host:port
-	Path string // of the moqt URI, with query; empty: none is sent
+	Path string // of the moqt URI, with query; sent even if it is empty, as the drafts ask
 
 	// Drafts are the ALPN strings to offer, most trusted first. Nil: moqt-18, moqt-19, moqt-16.
 	Drafts []string
