@@ -10,6 +10,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
 
 // long is a token that does not fit what quic-go writes without waiting.
@@ -87,5 +88,61 @@ func TestAControlStreamThatIsNotReadEndsTheSession(t *testing.T) {
 		if e.Code != dialect.ControlMessageTimeout || time.Since(begun) > controlTimeout {
 			t.Errorf("%v after %v", e, time.Since(begun))
 		}
+	})
+}
+
+// Whatever a stream stops in the middle of, it holds up nobody else, and Close does not wait for it.
+func TestStalledStreamsHoldUpNobody(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p, ran := inSession(t, d, Config{})
+		sink := newRecorder()
+		sub, _ := subscribed(t, s, p, sink)
+		header := d.AppendSubgroupHeader(nil, dialect.SubgroupHeader{Alias: 7, Group: 1})
+		endless := d.Varint.Append(append(header[:len(header):len(header)], 0), 1<<62-1)
+		large := d.Varint.Append(append(header[:len(header):len(header)], 0), 30<<20)
+		stalled := []transport.SendStream{p.stream(header[:1]), p.stream(header), p.stream(append(large, "begun"...))}
+		for range 500 { // each of them only costs its own stream
+			p.stream(endless)
+		}
+		for range 500 {
+			p.stream(d.AppendSubgroupHeader(nil, dialect.SubgroupHeader{Alias: 1 << 20}))
+		}
+		p.must(p.stream(p.subgroup(dialect.SubgroupHeader{Alias: 7, Group: 2}, "on and on")).Close())
+		sink.gets(t, "on and on")
+		begun := time.Now()
+		sub.Close()
+		if d := time.Since(begun); d > time.Second {
+			t.Errorf("Close took %v", d)
+		}
+		time.Sleep(time.Second)
+		for i, st := range stalled[1:] {
+			if _, err := st.Write([]byte("more")); !isReset(err, dialect.ResetCancelled) {
+				t.Errorf("stalled stream %d was not stopped: %v", i+1, err)
+			}
+		}
+		lives(t, ran)
+	})
+}
+
+func TestAStalledFetchEndsWithItsContext(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p, ran := inSession(t, d, Config{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var st transport.SendStream
+		err := while(func() error { return s.Fetch(ctx, FetchRequest{Track: track("x")}, newRecorder()) }, func() {
+			a := p.next()
+			a.reply(&dialect.FetchOK{})
+			st = p.stream(p.fetched(a.id, dialect.FetchObject{Object: object(3, 0, "ab")})[:6])
+			a.cancelled()
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		if _, err := st.Write([]byte("more")); !isReset(err, dialect.ResetCancelled) {
+			t.Errorf("the stream was not stopped: %v", err)
+		}
+		lives(t, ran)
 	})
 }
