@@ -129,7 +129,7 @@ func (b *broadcast) start(ctx context.Context, name moqt.TrackName) {
 	if t == nil {
 		t = &track{
 			feed: newFeed(b.cfg.limits()), name: name, channel: b.cfg.Channel, cfg: &b.cfg,
-			recv: b.recv, pulse: &b.pulse, report: b.report, log: b.log,
+			recv: b.recv, pulse: &b.pulse, mute: &b.mute, report: b.report, log: b.log,
 		}
 		b.tracks[key] = t
 	}

@@ -66,6 +66,7 @@ func (b *broadcast) readCatalog(ctx context.Context) (got bool, err error) {
 		return f.subscribe(gctx, b.session, request{
 			name:  name,
 			back:  func(_ *reorder, largest media.Location) uint64 { return largest.Group },
+			mute:  &b.mute,
 			alive: func() func() { return func() {} },
 		})
 	})
@@ -77,7 +78,7 @@ func (b *broadcast) readCatalog(ctx context.Context) (got bool, err error) {
 // catalog on.
 func (b *broadcast) decode(ctx context.Context, d *catalog.Decoder, name moqt.TrackName, o media.Object) (*catalog.Catalog, error) {
 	c, err := d.Decode(o.Location, o.Payload)
-	if !errors.Is(err, catalog.ErrNoBase) {
+	if !errors.Is(err, catalog.ErrNoBase) || b.mute.Load() {
 		return c, err
 	}
 	var group collector

@@ -108,13 +108,16 @@ func (l live) Stream(ctx context.Context, e moqt.StreamEvent) {
 type past struct {
 	*feed
 	unknown *atomic.Bool // the publisher did not know about all of the range
+	answer  *time.Timer  // of what is done when the peer does not answer
 }
 
 func (p past) Object(ctx context.Context, o media.Object) error {
+	p.answer.Stop()
 	return p.send(ctx, event{object: o, fetched: true})
 }
 
 func (p past) Stream(_ context.Context, e moqt.StreamEvent) {
+	p.answer.Stop()
 	if e.Unknown {
 		p.unknown.Store(true)
 	}

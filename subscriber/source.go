@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -82,6 +83,7 @@ type follower struct {
 	log    *slog.Logger
 	report *reporter
 	pulse  pulse
+	mute   atomic.Bool // the peer does not answer a FETCH
 
 	// owned by the goroutine that applies catalogs; there is one at a time
 	tracks  map[string]*track

@@ -101,6 +101,7 @@ func TestABroadcastThatDoesNotExistIsWaitedFor(t *testing.T) {
 func TestFaultyPublishers(t *testing.T) {
 	for name, faults := range map[string]sim.Faults{
 		"that refuse FETCH":                     {NoFetch: true},
+		"that do not answer a FETCH":            {Deaf: true},
 		"that know no parameters":               {NoParams: true, NoFetch: true},
 		"that begin at the head of the group":   {GroupHead: true},
 		"that begin there and refuse FETCH too": {GroupHead: true, NoFetch: true},

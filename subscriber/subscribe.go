@@ -14,13 +14,20 @@ import (
 const (
 	requestTimeout = 10 * time.Second // for the answer to a SUBSCRIBE
 	fetchTimeout   = 30 * time.Second // for all that a FETCH brings
+	fetchAnswer    = 3 * time.Second  // for the first of it
 )
+
+// errMute says that the peer did not answer a FETCH, which it may have choked on: Eyevinn/moqtransport v0.9.0 reads draft 16's
+// as draft 14's, and nothing that is asked after it in the session is answered.
+var errMute = errors.New("the peer does not answer a FETCH: going on without in a new session")
 
 // request is a subscription to one track.
 type request struct {
 	name moqt.TrackName
 	// back is the group from which to fetch, given the newest location.
 	back func(r *reorder, largest media.Location) uint64
+	// mute says that the peer does not answer a FETCH; it is shared by all requests to the peer.
+	mute *atomic.Bool
 	// alive is called when the publisher has accepted, and what it returns when the subscription is over.
 	alive func() (over func())
 }
@@ -55,7 +62,7 @@ func (f *feed) subscribe(ctx context.Context, s *moqt.Session, q request) error 
 // does not say where the edge is has nothing to fetch, or would not know how.
 func (f *feed) fill(ctx context.Context, s *moqt.Session, sub *moqt.Subscription, q request) error {
 	largest, ok := sub.Largest()
-	if !ok {
+	if !ok || q.mute.Load() {
 		return f.do(ctx, func(r *reorder) { r.filled(largest, false) })
 	}
 	var from media.Location
@@ -66,14 +73,23 @@ func (f *feed) fill(ctx context.Context, s *moqt.Session, sub *moqt.Subscription
 	}); err != nil {
 		return err
 	}
-	fctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	tctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
+	fctx, giveUp := context.WithCancelCause(tctx)
+	defer giveUp(nil)
 	var unknown atomic.Bool
-	sink := past{f, &unknown}
+	answer := time.AfterFunc(fetchAnswer, func() { giveUp(errMute) })
+	defer answer.Stop()
+	sink := past{f, &unknown, answer}
 	err := s.Fetch(fctx, moqt.FetchRequest{Join: sub, Groups: largest.Group - from.Group}, sink)
 	if err != nil && !errors.Is(err, moqt.ErrNotSupported) && fctx.Err() == nil {
 		unknown.Store(false)
+		answer.Reset(fetchAnswer)
 		err = s.Fetch(fctx, moqt.FetchRequest{Track: q.name, Start: from, End: largest}, sink)
+	}
+	if errors.Is(context.Cause(fctx), errMute) {
+		q.mute.Store(true)
+		return errMute
 	}
 	return f.do(ctx, func(r *reorder) { r.filled(largest, err == nil && !unknown.Load()) })
 }

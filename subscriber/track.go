@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +21,7 @@ type track struct {
 	cfg     *Config
 	recv    Receiver
 	pulse   *pulse
+	mute    *atomic.Bool
 	report  *reporter
 	log     *slog.Logger
 
@@ -44,7 +46,7 @@ func (t *track) keep(ctx context.Context, s *moqt.Session) error {
 	again := backoff{first: 250 * time.Millisecond, max: 5 * time.Second}
 	for {
 		began := time.Now()
-		err := t.subscribe(ctx, s, request{name: t.name, back: t.back, alive: t.pulse.subscribed})
+		err := t.subscribe(ctx, s, request{name: t.name, back: t.back, mute: t.mute, alive: t.pulse.subscribed})
 		if fatal(ctx, err) || malformed(err) {
 			return err
 		}
@@ -98,7 +100,7 @@ func (t *track) hand(ctx context.Context, o media.Object) error {
 // fatal reports whether err ends more than one subscription.
 func fatal(ctx context.Context, err error) bool {
 	var session *moqt.SessionError
-	return ctx.Err() != nil || errors.As(err, &session) || errors.Is(err, moqt.ErrGoingAway)
+	return ctx.Err() != nil || errors.As(err, &session) || errors.Is(err, moqt.ErrGoingAway) || errors.Is(err, errMute)
 }
 
 func malformed(err error) bool {

@@ -17,6 +17,11 @@ type span struct {
 
 // fetch serves a FETCH out of what can still be had.
 func (s *session) fetch(ctx context.Context, r request, m *dialect.Fetch) error {
+	if s.p.faults.Load().Deaf {
+		s.deaf.Store(true)
+		<-ctx.Done()
+		return nil
+	}
 	if s.p.faults.Load().NoFetch {
 		return s.refuse(r, dialect.NotSupported, "there is no FETCH here")
 	}

@@ -120,6 +120,10 @@ func (s *session) dispatch(ctx context.Context, g *errgroup.Group, reader *wire.
 
 // handle answers a request, and serves it as long as it lasts. Its error ends the session.
 func (s *session) handle(ctx context.Context, r request, m dialect.Message) error {
+	if s.deaf.Load() {
+		<-ctx.Done()
+		return nil
+	}
 	switch m := m.(type) {
 	case *dialect.Subscribe:
 		return s.subscribe(ctx, r, m)

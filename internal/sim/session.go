@@ -22,6 +22,7 @@ type session struct {
 	d       *dialect.Dialect
 	log     *slog.Logger
 	aliases atomic.Uint64 // the last track alias
+	deaf    atomic.Bool   // nothing is answered any more
 
 	mu      sync.Mutex               // guards what follows
 	joins   map[uint64]*subscription // by request id
