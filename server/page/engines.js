@@ -48,7 +48,8 @@ function openHls(video, url, fault) {
     lowLatencyMode: true,
     maxLiveSyncPlaybackRate: 1.08, // catch up gently after a stall
     backBufferLength: 20,
-    // The default of 0.25 s takes a segment for loaded when only a last part shorter than that is missing, and stalls.
+    // Parts of a segment are even as a rule, but a camera whose frames are not leaves a short one at the end. With the default of
+    // 0.25 s hls.js takes a segment for loaded when only that one is missing, and stalls.
     maxFragLookUpTolerance: 0.02,
   });
   hls.on(window.Hls.Events.ERROR, (_, e) => fault(`${e.details}${e.error ? `: ${e.error.message}` : ''}`, e.fatal));

@@ -101,7 +101,7 @@ function stats() {
   const latency = engine && video.readyState >= 2 ? (now() - engine.date()) / 1000 : NaN;
   return {
     channel: current()?.name, protocol: wanted.protocol, player: engine?.name,
-    latency, buffer, dropped: q.droppedVideoFrames ?? NaN, decoded: q.totalVideoFrames ?? NaN,
+    latency, buffer, dropped: engine ? q.droppedVideoFrames ?? NaN : NaN, decoded: q.totalVideoFrames ?? NaN,
     width: video.videoWidth, height: video.videoHeight, rate: video.playbackRate, time: video.currentTime,
     paused: video.paused, stalls: counts.stalls, errors: counts.errors.slice(),
   };
@@ -134,7 +134,7 @@ function show() {
   }
   stop();
   const words = { waiting: 'Waiting for the broadcast', failed: 'This channel has given up', ended: 'The broadcast is over' };
-  curtain(words[channel.state] ?? 'Almost there', channel.error || [channel.relay, channel.namespace].filter(Boolean).join('  ·  '), channel.state === 'failed');
+  curtain(words[channel.state] ?? 'Almost there', channel.state === 'failed' ? channel.error : [channel.relay, channel.namespace].filter(Boolean).join('  ·  '), channel.state === 'failed');
 }
 
 async function refresh() {
