@@ -72,7 +72,15 @@ async function openShaka(video, url, fault) {
   player.addEventListener('error', (e) => fault(words(e.detail), e.detail.severity === 2));
   await player.attach(video);
   player.configure({
-    streaming: { lowLatencyMode: true, liveSync: { enabled: true }, bufferBehind: 20 },
+    // On LL-DASH Shaka begins at the very edge, with a quarter of a second in its buffer: half a second more bears a common
+    // network. In HLS this would take the place of the playlist's PART-HOLD-BACK.
+    manifest: { defaultPresentationDelay: new URL(url).pathname.endsWith('.mpd') ? 0.5 : 0 },
+    streaming: {
+      lowLatencyMode: true,
+      bufferBehind: 20,
+      // The latency here is the distance to where Shaka would begin. Like hls.js it catches up gently after a stall.
+      liveSync: { enabled: true, targetLatency: 0.3, targetLatencyTolerance: 0.2, maxPlaybackRate: 1.08 },
+    },
     abr: { enabled: true },
   });
   player.load(url).catch((e) => {
