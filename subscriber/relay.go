@@ -9,13 +9,14 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/moqpack/moqpack/subscriber/moqt"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
 
 // relay is a parsed Config.Relay.
 type relay struct {
 	addr   string   // host:port
-	path   string   // with query; empty: none is sent
+	path   string   // with query
 	drafts []string // nil: any
 }
 
@@ -61,6 +62,26 @@ func parseRelay(s string) (r relay, err error) {
 		r.path += "?" + u.RawQuery
 	}
 	return r, nil
+}
+
+// after is the relay to connect to when a session with r has ended with err. Only a GOAWAY leads elsewhere, or has us stay
+// where one led (moq-transport, "GOAWAY"); any other end leads home.
+func (r relay) after(err error, home relay) relay {
+	var s *moqt.SessionError
+	if !errors.As(err, &s) || !errors.Is(s, moqt.ErrGoingAway) {
+		return home
+	}
+	if s.URI == "" {
+		return r
+	}
+	to, err := parseRelay(s.URI)
+	if err != nil {
+		return home
+	}
+	if to.drafts == nil {
+		to.drafts = home.drafts
+	}
+	return to
 }
 
 // ParseNamespace reads a namespace tuple from its spelling on a command line: fields separated by "/". A field may hold any

@@ -19,10 +19,10 @@ type reporter struct {
 	logged string // what the last line was about
 }
 
-// connecting reports an attempt to connect, after err if it is not the first one.
-func (r *reporter) connecting(ctx context.Context, err error) {
+// connecting reports an attempt to connect to relay, after err if it is not the first one.
+func (r *reporter) connecting(ctx context.Context, relay string, err error) {
 	r.change(ctx, func(s *State) {
-		*s = State{Phase: Connecting, Relay: s.Relay, Err: err, Attempts: s.Attempts + 1}
+		*s = State{Phase: Connecting, Relay: relay, Err: err, Attempts: s.Attempts + 1}
 	})
 }
 

@@ -27,11 +27,11 @@ func TestTheLogTellsNewsOnly(t *testing.T) {
 	var got states
 	r := &reporter{recv: &got, log: slog.New(slog.NewTextHandler(&log, nil)), state: State{Relay: "r:443"}}
 	ctx := t.Context()
-	r.connecting(ctx, nil)
+	r.connecting(ctx, "r:443", nil)
 	for port := range 5 {
-		r.connecting(ctx, fmt.Errorf("port %d: refused", port))
+		r.connecting(ctx, "r:443", fmt.Errorf("port %d: refused", port))
 	}
-	r.connecting(ctx, errors.New("bad certificate"))
+	r.connecting(ctx, "r:443", errors.New("bad certificate"))
 	r.connected(ctx, "moqt-18")
 	r.waiting(ctx, nil)
 	r.waiting(ctx, nil)

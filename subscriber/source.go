@@ -54,13 +54,13 @@ var errEnded = errors.New("broadcast ended")
 func (s *Source) Run(ctx context.Context, recv Receiver) error {
 	f := &follower{Source: s, recv: recv, tracks: map[string]*track{}}
 	f.log = s.cfg.Logger.With("channel", s.cfg.Channel)
-	f.report = &reporter{channel: s.cfg.Channel, recv: recv, log: f.log, metrics: s.cfg.Metrics, state: State{Relay: s.relay.addr}}
+	f.report = &reporter{channel: s.cfg.Channel, recv: recv, log: f.log, metrics: s.cfg.Metrics}
 	again := backoff{first: 100 * time.Millisecond, max: 5 * time.Second}
 	var err error
-	for {
-		f.report.connecting(ctx, err)
+	for at := s.relay; ; at = at.after(err, s.relay) {
+		f.report.connecting(ctx, at.addr, err)
 		began := time.Now()
-		if err = f.session(ctx); errors.Is(err, errEnded) {
+		if err = f.session(ctx, at); errors.Is(err, errEnded) {
 			f.report.ended(ctx)
 			return nil
 		}
@@ -91,11 +91,11 @@ type follower struct {
 	want    []string         // what it wants of that
 }
 
-// session connects once and follows the broadcast until something breaks.
-func (f *follower) session(ctx context.Context) error {
+// session connects once, to at, and follows the broadcast until something breaks.
+func (f *follower) session(ctx context.Context, at relay) error {
 	f.cfg.Metrics.connect(f.cfg.Channel)
 	c := moqt.Config{
-		Addr: f.relay.addr, Path: f.relay.path, Drafts: f.relay.drafts, TLS: f.tls.Clone(),
+		Addr: at.addr, Path: at.path, Drafts: at.drafts, TLS: f.tls.Clone(),
 		Logger: f.log, Metrics: f.cfg.Metrics.session(),
 	}
 	if f.cfg.Packet != nil {

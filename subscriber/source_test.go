@@ -1,6 +1,7 @@
 package subscriber_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +17,8 @@ import (
 	"github.com/moqpack/moqpack/internal/sim"
 	"github.com/moqpack/moqpack/internal/sim/live"
 	"github.com/moqpack/moqpack/subscriber"
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
 
 func TestAJoinHasCompleteGroupsAtOnce(t *testing.T) {
@@ -232,6 +235,39 @@ func TestReconnectRepairsTheHole(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAGoawayLeadsToAnotherRelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
+		old := w.net.Listen()
+		ln, err := transport.Listen(old, []string{"moqt-18"}, &tls.Config{Certificates: []tls.Certificate{*w.pub.KeyPair()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		w.cfg.Relay = fmt.Sprintf("moqt://%s/live?draft=18", old.LocalAddr())
+		r := newRecorder(t)
+		w.run(r)
+		conn, err := ln.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := conn.OpenUniStream(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := dialect.Draft18()
+		b := d.Append(nil, &dialect.Setup{Server: true})
+		b = d.Append(b, &dialect.Goaway{URI: fmt.Sprintf("moqt://%s/live", w.node.LocalAddr())})
+		if _, err := st.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		elapse(5 * time.Second)
+		if s := r.state(); s.Phase != subscriber.Live || s.Relay != w.node.LocalAddr().String() || s.Draft != "moqt-18" {
+			t.Errorf("state %+v", s)
+		}
+	})
 }
 
 func TestASilentNetworkIsAStall(t *testing.T) {
