@@ -97,6 +97,9 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 	case later:
 		return refuse(early, "not yet: the newest segment is %d", snap.Position().N)
 	case never:
+		if seg := snap.Segment(name.N); name.Kind == manifest.Segment && seg != nil {
+			return refuse(hole, "a gap")
+		}
 		return refuse(missing, "there is no such media: a gap, or a hint that was taken back")
 	}
 	return s.writeStored(w, r, c, name, func() error {

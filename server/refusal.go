@@ -19,7 +19,8 @@ const (
 	unknown                 // no such name
 	waiting                 // the channel has nothing yet
 	early                   // not yet: not hinted, or not within a segment of the live edge
-	missing                 // a gap, or a hint that was cancelled: never
+	missing                 // a part of a gap, or a hint that was cancelled: never
+	hole                    // a segment that is a gap
 	gone                    // has left the window, or was before this server's time
 	badRange                // a range outside the content
 	badMethod               // neither GET nor HEAD nor OPTIONS
@@ -33,12 +34,15 @@ const (
 func refusals() map[class]refusal {
 	const second, minute = "public, max-age=1", "public, max-age=60"
 	return map[class]refusal{
-		malformed:  {http.StatusBadRequest, minute, ""},
-		tooFar:     {http.StatusBadRequest, second, ""},
-		unknown:    {http.StatusNotFound, "public, max-age=10", ""},
-		waiting:    {http.StatusNotFound, second, ""},
-		early:      {http.StatusNotFound, second, ""},
-		missing:    {http.StatusNotFound, minute, ""},
+		malformed: {http.StatusBadRequest, minute, ""},
+		tooFar:    {http.StatusBadRequest, second, ""},
+		unknown:   {http.StatusNotFound, "public, max-age=10", ""},
+		waiting:   {http.StatusNotFound, second, ""},
+		early:     {http.StatusNotFound, second, ""},
+		missing:   {http.StatusNotFound, minute, ""},
+		// A live MPD with $Number$ cannot say that a segment is a gap. Players of it take a 404 for a fault: dash.js 5.2 gives up,
+		// Shaka 5.2 asks again without end. An empty answer makes both jump over it.
+		hole:       {http.StatusNoContent, second, ""},
 		gone:       {http.StatusGone, minute, ""},
 		badRange:   {http.StatusRequestedRangeNotSatisfiable, "no-store", ""},
 		badMethod:  {http.StatusMethodNotAllowed, minute, ""},
@@ -115,6 +119,14 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, e *Error) 
 	h.Set("Cache-Control", row.cacheControl)
 	if row.retryAfter != "" {
 		h.Set("Retry-After", row.retryAfter)
+	}
+	if row.status == http.StatusNoContent {
+		h.Del("Content-Type")
+		if r.ProtoMajor == 1 { // ffmpeg 5.1 waits for a body as long as the connection is open
+			h.Set("Connection", "close")
+		}
+		w.WriteHeader(row.status)
+		return
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(row.status)
