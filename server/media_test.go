@@ -42,7 +42,15 @@ func TestMediaRequestsThatAreNotHeld(t *testing.T) {
 		{"/demo/v/0913.m4s", "public, max-age=10", 404}, // not the canonical spelling
 		{"/demo/v%2f913.m4s", "public, max-age=10", 404},
 	} {
-		t.Run(tt.url, func(t *testing.T) { expect(t, get(s, tt.url), tt.status, tt.cacheControl) })
+		t.Run(tt.url, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				expect(t, get(s, tt.url), tt.status, tt.cacheControl)
+				if held := time.Since(began); held > 0 {
+					t.Errorf("held for %v", held)
+				}
+			})
+		})
 	}
 }
 
@@ -83,6 +91,25 @@ func TestAHintedPartSendsNothingBeforeItIsWhole(t *testing.T) {
 		if p.Body.String() != string(partBody("v", 903, 1)) || p.Header().Get("Content-Length") == "" {
 			t.Errorf("got %d bytes, Content-Length %q", p.Body.Len(), p.Header().Get("Content-Length"))
 		}
+	})
+}
+
+// When the open segment is as long as segments are, the hint is the first part of the next one.
+func TestTheFirstPartOfTheNextSegmentMayBeHinted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		show := newShow(t)
+		show.segments(first, first+3)
+		show.part("v", 903, 0)
+		s := newServer(t, Config{}, show)
+		p := begin(t.Context(), s, http.MethodGet, "/demo/v/904.0.m4s")
+		show.close("v", 903)
+		synctest.Wait()
+		if p.done {
+			t.Fatalf("answered with %d before the part exists", p.Code)
+		}
+		show.part("v", 904, 0)
+		synctest.Wait()
+		expect(t, p.ResponseRecorder, 200, immutable)
 	})
 }
 

@@ -212,6 +212,56 @@ func TestADocumentIsRenderedAgainWhenItsVersionChanges(t *testing.T) {
 	want("another part", 3, 2, 2)
 }
 
+func TestDocumentsLearnThatTheBroadcastEnded(t *testing.T) {
+	show := newShow(t)
+	show.segments(first, first+3)
+	s := newServer(t, Config{}, show)
+	urls := []string{"/demo/v/index.m3u8", "/demo/v/legacy.m3u8", "/demo/legacy.mpd"}
+	for _, url := range urls {
+		if body := get(s, url).Body.String(); strings.Contains(body, "ENDLIST") || strings.Contains(body, `type="static"`) {
+			t.Errorf("%s has ended already:\n%s", url, body)
+		}
+	}
+	for _, track := range []string{"v", "a"} {
+		show.must(show.timeline(track).Timeline.End())
+	}
+	for _, url := range urls {
+		if body := get(s, url).Body.String(); !strings.Contains(body, "ENDLIST") && !strings.Contains(body, `type="static"`) {
+			t.Errorf("%s goes on:\n%s", url, body)
+		}
+	}
+}
+
+func TestDocumentsLearnThatATrackLeft(t *testing.T) {
+	show := newShow(t)
+	show.segments(first, first+3)
+	s := newServer(t, Config{}, show)
+	urls := []string{"/demo/v/index.m3u8", "/demo/index.m3u8", "/demo/index.mpd"}
+	for _, url := range urls {
+		get(s, url)
+	}
+	out := *show.out
+	out.Renditions = out.Renditions[:1]
+	show.out = &out
+	fresh := newServer(t, Config{}, show)
+	for _, url := range urls {
+		if got, want := get(s, url).Body.String(), get(fresh, url).Body.String(); got != want {
+			t.Errorf("%s is stale:\n%s\nwant\n%s", url, got, want)
+		}
+	}
+}
+
+func TestDocumentsHaveNoRanges(t *testing.T) {
+	show := newShow(t)
+	show.segments(first, first+3)
+	s := newServer(t, Config{}, show)
+	for _, url := range []string{"/demo/v/index.m3u8", "/demo/index.mpd", "/"} {
+		if w := get(s, url, "Range", "bytes=0-3"); w.Code != 200 || w.Body.Len() == 4 || w.Header().Get("Accept-Ranges") != "" {
+			t.Errorf("%s: %d with %d bytes", url, w.Code, w.Body.Len())
+		}
+	}
+}
+
 func TestAWaiterWhoHangsUpIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
 		show := newShow(t)
