@@ -90,8 +90,7 @@ func vague() []string {
 
 const maxLines = 500
 
-// skipped are what holds nothing of ours: dependencies, build output and the version history. internal/pin imports
-// everything on purpose until everything is used.
+// skipped are what holds nothing of ours: dependencies, build output and the version history.
 func skipped() []string {
-	return []string{".git", "node_modules", "dist", "server/page/vendor", ".ci/artefacts", "internal/pin"}
+	return []string{".git", "node_modules", "dist", "server/page/vendor", ".ci/artefacts"}
 }
