@@ -29,7 +29,7 @@ func newLink(s *Session) link {
 type request struct {
 	id     uint64
 	events chan event
-	// serve delivers events until there are no more.
+	// serve delivers events until there are no more, or ctx ends.
 	serve task
 	// end forgets the request. If it is cancelled, the peer is told; otherwise the peer ended it.
 	end func(ctx context.Context, cancelled bool)

@@ -53,7 +53,10 @@ func (l *perRequest) request(ctx context.Context, build func(uint64) dialect.Mes
 		return nil, err
 	}
 	q := newRequest(l.next.Add(2) - 2)
-	q.serve = func(context.Context) error { return l.serve(st, q) }
+	q.serve = func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, func() { st.Cancel(dialect.ResetCancelled) })()
+		return l.serve(st, q)
+	}
 	q.end = func(_ context.Context, cancelled bool) {
 		if cancelled {
 			st.Reset(dialect.ResetCancelled)

@@ -146,3 +146,30 @@ func TestAStalledFetchEndsWithItsContext(t *testing.T) {
 		lives(t, ran)
 	})
 }
+
+// slowLink is a link whose requests are sent at the very moment at which they are given up.
+type slowLink struct{ link }
+
+func (l slowLink) request(ctx context.Context, build func(uint64) dialect.Message) (*request, error) {
+	q, err := l.link.request(ctx, build)
+	<-ctx.Done()
+	return q, err
+}
+
+func TestASubscribeGivenUpWhileItIsSentIsWithdrawn(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p := connect(t, d, Config{})
+		s.link = slowLink{s.link}
+		ran := run(t, s)
+		p.begin()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		_, err := s.Subscribe(ctx, track("video"), SubscribeOptions{}, newRecorder())
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != time.Second {
+			t.Errorf("%v after %v", err, time.Since(begun))
+		}
+		p.next().cancelled()
+		lives(t, ran)
+	})
+}
