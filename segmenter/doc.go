@@ -21,6 +21,10 @@
 // after the slot does; audio likewise with its frame. After a join or a loss, the track goes on with the first such slot. A
 // segment that loses media becomes a gap: its parts stay, the rest of the slot is dropped.
 //
+// That proof takes groups to be as long as the plan says. Where they are shorter by turns, so that a segment must be cut because
+// it would last too long (Events.ForcedCuts), the place of the cut depends on where the segment before began, and an instance that
+// has just joined may cut its first slots elsewhere.
+//
 // Two things that a late joiner cannot derive from the stream are local to the instance: the number of epochs before it joined,
 // and an origin that was taken from arrival time (Epoch.Arrival says so).
 package segmenter

@@ -7,6 +7,7 @@ import (
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/segmenter"
 	"github.com/moqpack/moqpack/segmenter/mux"
+	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
 func TestPlanDoesNotWaitForASilentTrack(t *testing.T) {
@@ -34,9 +35,67 @@ func TestPlanDoesNotWaitForBytesWithoutBound(t *testing.T) {
 	small := cfg()
 	small.HoldBytes = 5000
 	c := newChannel(t, small, v, a)
-	c.send(v.objects(t, 0, 45)...)
+	c.send(v.objects(t, 0, 20)...) // 2300 bytes, and what it costs to keep them
 	if c.Output() == nil {
 		t.Error("more is held than allowed")
+	}
+}
+
+// Audio that was there before the first slot of video would only be heard by nobody.
+func TestAudioBeginsWithVideo(t *testing.T) {
+	v, a := plain()
+	c := newChannel(t, cfg(), v, a)
+	c.send(interleave(between(v.seconds(t, 10), 2.1, 10), between(a.seconds(t, 10), 0.2, 10))...)
+	c.want("v", "2 3 4.6")
+	c.want("a", "2 3 4")
+}
+
+// irregular is a source's objects in groups of so many frames, in turn.
+func irregular(t *testing.T, v source, n int64, frames ...int64) (all []object) {
+	t.Helper()
+	for i, group := int64(0), 0; i < n; group++ {
+		v.group = frames[group%len(frames)]
+		for k := range v.group {
+			m := v.sample(i)
+			m.Sync = k == 0
+			m.Data[4] = 0x41
+			if m.Sync {
+				m.Data[4] = 0x65
+			}
+			payload, err := mux.Fragment(1, []media.Sample{m})
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := (m.DTS + v.dur) * 1000 / int64(v.timescale) * 1000
+			loc := media.Location{Group: uint64(group), Object: uint64(k)}
+			all = append(all, object{v.name, at, media.Object{Location: loc, Payload: payload}})
+			i++
+		}
+	}
+	return all
+}
+
+// The catalog bounds groups, and they are shorter, by turns a little and a lot: no segment lasts longer than the target duration
+// allows.
+func TestIrregularGroupsMakeNoSegmentTooLong(t *testing.T) {
+	v := video("v", 12800, 512, 50, unix*12800)
+	info := v.track(t)
+	info.MaxGroupDuration = 2 * time.Second
+	all := irregular(t, v, 1000, 47, 31, 50, 12, 44)
+	c := newChannel(t, cfg())
+	if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{info}); err != nil {
+		t.Fatal(err)
+	}
+	c.send(all...)
+	limit := int64(c.Output().Plan.TargetDuration)*12800 + 6400
+	s := c.line("v").Timeline.Load()
+	for _, g := range s.Segments {
+		if g.State != timeline.Full || g.Dur >= limit {
+			t.Errorf("segment %+v", g)
+		}
+	}
+	if len(s.Segments) < 15 || c.Events().ForcedCuts == 0 {
+		t.Errorf("%d segments, events %+v", len(s.Segments), c.Events())
 	}
 }
 
