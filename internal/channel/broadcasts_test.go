@@ -65,13 +65,13 @@ func checkFull(t *testing.T, lines map[string]*timeline.Snapshot, atLeast int) {
 
 func TestLineInstancesAgreeOnATimeBaseOfThePublisher(t *testing.T) {
 	// Where the publisher's time lies against the slots, short of just between two.
-	for _, offset := range []time.Duration{0, 300 * time.Millisecond, 600 * time.Millisecond, 1800 * time.Millisecond} {
+	for _, offset := range []time.Duration{0, 800 * time.Millisecond} {
 		t.Run(offset.String(), func(t *testing.T) {
 			inWorld(t, sim.Path{Latency: 20 * time.Millisecond, Loss: 5, Seed: 4}, func(w *world) {
 				pub := w.publish(sim.Faults{}, func(b *live.Broadcast) { b.Epoch = time.Now().Add(-time.Hour - offset) })
 				var all []*packager
-				for i := range 4 {
-					all = append(all, w.join(pub, drafts()[i%3]))
+				for i := range 3 {
+					all = append(all, w.join(pub, drafts()[i]))
 					time.Sleep(2350 * time.Millisecond)
 				}
 				time.Sleep(12 * time.Second)
@@ -109,9 +109,9 @@ func TestLineCarriesEveryCodec(t *testing.T) {
 					b.Tracks[i].Packing = tt.packing
 				}
 				p := w.join(w.air(sim.Config{Broadcasts: []live.Broadcast{b}}), "18")
-				time.Sleep(30 * time.Second)
+				time.Sleep(18 * time.Second)
 				lines := p.timelines(t, 2)
-				checkFull(t, lines, 12)
+				checkFull(t, lines, 7)
 				video, audio := lines[b.Tracks[0].Name], lines[b.Tracks[1].Name]
 				if v, a := video.Segments[0].N, audio.Segments[0].N; v != a {
 					t.Errorf("video begins with segment %d, audio with %d", v, a)
@@ -202,10 +202,10 @@ func TestLineLosesDatagramsButNeverChangesBytes(t *testing.T) {
 					}
 				}
 			}), "18")
-			time.Sleep(30 * time.Second)
+			time.Sleep(20 * time.Second)
 			gaps := 0
 			for name, s := range p.snapshots(t) {
-				if len(s.Segments) < 10 {
+				if len(s.Segments) < 7 {
 					t.Errorf("%s: %d segments", name, len(s.Segments))
 				}
 				for _, g := range s.Segments {
@@ -221,7 +221,7 @@ func TestLineLosesDatagramsButNeverChangesBytes(t *testing.T) {
 			bodies = append(bodies, p.media(t))
 		})
 	}
-	sameMedia(t, bodies[0], bodies[1], 3*10*6)
+	sameMedia(t, bodies[0], bodies[1], 3*7*6)
 }
 
 func TestLineMalformedObjectCostsOneSegmentOfItsTrack(t *testing.T) {
