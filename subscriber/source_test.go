@@ -214,10 +214,18 @@ func TestALostStreamIsMarked(t *testing.T) {
 }
 
 func TestReconnectRepairsTheHole(t *testing.T) {
-	for _, draft := range []string{"16", "18"} {
-		t.Run(draft, func(t *testing.T) {
+	for _, v := range []struct {
+		name, draft string
+		faults      sim.Faults
+	}{
+		{"16", "16", sim.Faults{}},
+		{"18", "18", sim.Faults{}},
+		{"no joining FETCH", "18", sim.Faults{NoJoin: true}},
+	} {
+		t.Run(v.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, draft, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
+				w := newWorld(t, v.draft, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
+				w.pub.SetFaults(v.faults)
 				r := newRecorder(t)
 				w.run(r)
 				elapse(4 * time.Second)

@@ -22,7 +22,7 @@ func (s *session) fetch(ctx context.Context, r request, m *dialect.Fetch) error 
 		<-ctx.Done()
 		return nil
 	}
-	if s.p.faults.Load().NoFetch {
+	if f := s.p.faults.Load(); f.NoFetch || f.NoJoin && m.Type != dialect.Standalone {
 		return s.refuse(r, dialect.NotSupported, "there is no FETCH here")
 	}
 	sp, refusal, err := s.span(ctx, m)
