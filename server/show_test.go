@@ -26,7 +26,6 @@ type show struct {
 	store *storage.Memory
 	hot   *storage.Hot
 	ready *segmenter.Output
-	init  media.Init
 }
 
 const (

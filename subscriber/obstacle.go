@@ -16,8 +16,8 @@ type obstacle struct {
 
 // pass gets past the obstacle before the next object, if there is anything behind it and nothing to wait for any more.
 func (r *reorder) pass(now time.Time) bool {
-	o, any := r.obstacle()
-	if !any {
+	o, found := r.obstacle()
+	if !found {
 		r.stuck = time.Time{}
 		return false
 	}
@@ -68,8 +68,8 @@ func (r *reorder) giveUp(now time.Time, wait time.Duration) bool {
 	return now.Sub(r.stuck) >= wait || r.over()
 }
 
-// obstacle judges what comes before the next object; any is false when nothing is there behind it.
-func (r *reorder) obstacle() (o obstacle, any bool) {
+// obstacle judges what comes before the next object; found is false when nothing is there behind it.
+func (r *reorder) obstacle() (o obstacle, found bool) {
 	g := r.groups[0]
 	switch {
 	case r.limits.latest && len(r.groups) > 1 && r.groups[len(r.groups)-1].begun():
