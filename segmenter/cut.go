@@ -44,6 +44,10 @@ type cut struct {
 	next, last int64 // decode times: end and start of the newest sample
 	continuous bool  // nothing has been lost since slot seen was entered
 	seen       int64
+	// Where every instance has cut, whatever it saw before (see settled).
+	sure     bool
+	earliest int64 // until sure: no instance's current segment began at an earlier place
+	tried    int64 // slot of the newest group start
 
 	// The segment being written, or the last one that was, or that cannot be.
 	slot  int64
@@ -129,6 +133,7 @@ func (c *cut) opens(s *media.Sample, groupStart bool) (slot int64, opens, forced
 	slot = c.slotOf(at)
 	if !c.continuous {
 		c.continuous, c.seen = true, slot
+		c.sure, c.earliest, c.tried = false, at-c.limit, slot-1
 	}
 	if slot < c.floor || c.known && slot <= c.slot {
 		return slot, false, false
@@ -144,14 +149,37 @@ func (c *cut) opens(s *media.Sample, groupStart bool) (slot int64, opens, forced
 		return slot, false, false
 	}
 	// After a join or a loss, the slot must be provably whole: nothing of it can have come before.
-	before := c.groupDur
-	if !c.video || forced {
-		before = c.frame.nominal()
+	switch {
+	case c.video && !forced && c.groupDur > 0:
+		opens = c.settled(slot, at)
+	case c.video && c.groupDur > 0:
+		opens = c.sure
+	default:
+		opens = slot > c.seen || c.slotOf(at-c.frame.nominal()) < slot
 	}
-	if slot <= c.seen && (before == 0 || c.slotOf(at-before) >= slot) {
-		return slot, false, false
+	return slot, opens, opens && forced && !s.Sync
+}
+
+// settled reports whether every instance begins the slot with the group that starts at this place, the first one since the slot
+// was entered. After a join or a loss that is not plain: an instance that saw more may have begun the slot earlier, with a group
+// of it that was not seen here, or in the middle of a group, so that the segment before did not become too long. What is known of
+// that segment is how early it can have begun, and from slot to slot that becomes certain.
+func (c *cut) settled(slot, at int64) bool {
+	begin := c.nominalStart(slot)
+	switch {
+	case c.sure || at-c.slack <= begin: // nothing of the slot can have come before
+		c.sure = true
+	case slot == c.tried:
+	case slot == c.seen: // entered before the join
+		c.earliest = begin
+	case at <= c.earliest+c.limit-c.frame.nominal():
+		c.sure = true
+	default:
+		c.earliest = min(at, max(begin, c.earliest+c.limit-c.frame.nominal()))
+		c.sure = c.earliest == at
 	}
-	return slot, true, forced && !s.Sync
+	c.tried = slot
+	return c.sure
 }
 
 // complete reports whether the segment being written can have no more samples.
@@ -210,6 +238,11 @@ func (c *cut) began() {
 	if phase := c.start + c.shown - start; absolute(phase) < dur {
 		c.phase = phase
 	}
+}
+
+// nominalStart is the first place of a slot.
+func (c *cut) nominalStart(slot int64) int64 {
+	return c.grid.Start(uint64(max(0, slot-c.base.shift)), c.timescale)
 }
 
 // nominal is where slots lie in media time, for gaps.

@@ -16,14 +16,11 @@
 //
 // # What is published
 //
-// A segment is published under slot n only if it is provably whole, so that no two instances publish different bytes under one
-// name. A video segment is whole if everything since an earlier slot was seen, or if its first group begins less than a group
-// after the slot does; audio likewise with its frame. After a join or a loss, the track goes on with the first such slot. A
-// segment that loses media becomes a gap: its parts stay, the rest of the slot is dropped.
-//
-// That proof takes groups to be as long as the plan says. Where they are shorter by turns, so that a segment must be cut because
-// it would last too long (Events.ForcedCuts), the place of the cut depends on where the segment before began, and an instance that
-// has just joined may cut its first slots elsewhere.
+// A segment is published under slot n only if every instance begins it at the same place, so that no two publish different bytes
+// under one name. A video segment begins with the first group of its slot, an audio segment with the first frame; where groups are
+// so irregular that a segment would last too long, in the middle of one (Events.ForcedCuts). After a join or a loss, the track goes
+// on with the first slot of which that is certain (cut.settled). A segment that loses media becomes a gap: its parts stay, the rest
+// of the slot is dropped.
 //
 // Two things that a late joiner cannot derive from the stream are local to the instance: the number of epochs before it joined,
 // and an origin that was taken from arrival time (Epoch.Arrival says so).

@@ -164,6 +164,6 @@ func (s *Segmenter) enter(t *track, e *epoch, b base) {
 	c := &t.cut
 	c.base = b
 	c.slot, c.known = e.first-1, true
-	c.seen, c.continuous = e.first-1, true
+	c.seen, c.continuous, c.sure = e.first-1, true, true
 	c.timed, c.inGroup, c.phase = false, false, 0
 }

@@ -1,6 +1,7 @@
 package segmenter_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -96,6 +97,45 @@ func TestIrregularGroupsMakeNoSegmentTooLong(t *testing.T) {
 	}
 	if len(s.Segments) < 15 || c.Events().ForcedCuts == 0 {
 		t.Errorf("%d segments, events %+v", len(s.Segments), c.Events())
+	}
+}
+
+// Where groups are shorter than the catalog promises, by turns, and segments are cut because they would be too long, whoever joins
+// late waits until it knows where the others cut.
+func TestLateJoinersOfIrregularGroupsCutAlike(t *testing.T) {
+	join := func(t *testing.T, v source, all []object) *channel {
+		t.Helper()
+		info := v.track(t)
+		info.MaxGroupDuration = 2 * time.Second
+		c := newChannel(t, cfg())
+		if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{info}); err != nil {
+			t.Fatal(err)
+		}
+		c.send(all...)
+		return c
+	}
+	forced, shared := uint64(0), 0
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		frames := make([]int64, 3+r.IntN(5))
+		for i := range frames {
+			frames[i] = 5 + r.Int64N(46)
+		}
+		v := video("v", 12800, 512, 50, unix*12800+r.Int64N(50)*512)
+		all := irregular(t, v, 1500, frames...)
+		first := join(t, v, all)
+		forced += first.Events().ForcedCuts
+		for range 8 {
+			late := join(t, v, all[r.IntN(500):])
+			n := agree(t, first.store, late.store)
+			if n == 0 {
+				t.Errorf("seed %d, groups of %v: nothing in common", seed, frames)
+			}
+			shared += n
+		}
+	}
+	if forced < 50 || shared < 20*8*50 {
+		t.Errorf("%d forced cuts and %d names in common are too few to tell", forced, shared)
 	}
 }
 
