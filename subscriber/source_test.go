@@ -281,6 +281,7 @@ func TestAGoawayLeadsToAnotherRelay(t *testing.T) {
 func TestASilentNetworkIsAStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
+		w.cfg.Stall = 3 * time.Second // QUIC itself gives up after five
 		r := newRecorder(t)
 		w.run(r)
 		elapse(4 * time.Second)
