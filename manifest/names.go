@@ -209,6 +209,10 @@ func MediaType(k media.Kind) string {
 	return "application/mp4"
 }
 
+// PrivateKey is the key of a file of a channel that has no URL: archives keep their books in it. file must have a dot and no
+// slash, and must not be that of a document. Parse knows no such name.
+func PrivateKey(channel, file string) string { return Escape(channel) + "/" + file }
+
 // SegmentTemplate is the DASH template (ISO/IEC 23009-1 5.3.9.4.4) of the URIs of a track's segments in an MPD, when its
 // Representation@id is the escaped track name.
 const SegmentTemplate = "$RepresentationID$/$Number$.m4s"

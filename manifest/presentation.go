@@ -20,6 +20,7 @@ var (
 type Presentation struct {
 	Channel    string
 	Plan       segmenter.Plan
+	From       uint64      // slots before this one are not listed: their media may be gone
 	Renditions []Rendition // in catalog order; those without an init yet are left out
 }
 
@@ -29,9 +30,9 @@ type Rendition struct {
 	*timeline.Snapshot
 }
 
-// Present takes the snapshots of out's renditions.
-func Present(channel string, out *segmenter.Output) Presentation {
-	p := Presentation{Channel: channel, Plan: out.Plan}
+// Present takes the snapshots of out's renditions. Slots before from are not listed.
+func Present(channel string, out *segmenter.Output, from uint64) Presentation {
+	p := Presentation{Channel: channel, Plan: out.Plan, From: from}
 	for _, r := range out.Renditions {
 		if s := r.Timeline.Load(); s.Current() != nil {
 			p.Renditions = append(p.Renditions, Rendition{r.Track, s})
@@ -60,9 +61,13 @@ func (p *Presentation) Ended() bool {
 	return len(p.Renditions) > 0
 }
 
-// Listed is what documents list of r: its last full or missing segments, as many as the plan's window holds.
+// Listed is what documents list of r: its last full or missing segments, as many as the plan's window holds, from slot From on.
 func (p *Presentation) Listed(r *Rendition) []timeline.Segment {
-	return r.Segments[max(0, len(r.Segments)-p.Plan.Window):]
+	listed := r.Segments[max(0, len(r.Segments)-p.Plan.Window):]
+	if len(listed) == 0 || listed[0].N >= p.From {
+		return listed
+	}
+	return listed[min(p.From-listed[0].N, uint64(len(listed))):]
 }
 
 // End is the tick of media time at which documents say that segment s of epoch e ends. A gap that lost its tail ends with its

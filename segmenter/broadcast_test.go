@@ -169,7 +169,7 @@ type channel struct {
 func newChannel(t testing.TB, cfg segmenter.Config, sources ...source) *channel {
 	t.Helper()
 	c := &channel{t: t, store: newStore(t)}
-	c.Segmenter = segmenter.New(cfg, c.store)
+	c.Segmenter = segmenter.New(cfg, c.store, nil, nil)
 	var tracks []media.Track
 	for _, s := range sources {
 		tracks = append(tracks, s.track(t))

@@ -12,8 +12,11 @@ type Config struct {
 	Target time.Duration
 	// Part is the part duration wanted. Parts are whole frames of nearly equal duration, so they may be a frame longer.
 	Part time.Duration
-	// Window is the number of full segments that a timeline keeps.
+	// Window is the number of full segments that a timeline keeps at least.
 	Window int
+	// DVR is the stretch of time for which viewers may go back: the timeline keeps as many segments as fill it. 0: Window alone
+	// decides.
+	DVR time.Duration
 	// Patience is how long the plan waits for a track that stays silent.
 	Patience time.Duration
 	// HoldBytes bounds the media held until the plan is fixed.
@@ -41,7 +44,8 @@ func (c Config) Validate() error {
 	}
 	check(c.Target >= 500*time.Millisecond && c.Target <= time.Minute, "target", "between 500ms and 1m")
 	check(c.Part >= 50*time.Millisecond && c.Part <= c.Target, "part", "between 50ms and target")
-	check(c.Window >= 3 && c.Window <= 1<<20, "window", "between 3 and 1048576 segments")
+	check(c.Window >= 3 && c.Window <= maxWindow, "window", "between 3 and 1048576 segments")
+	check(c.DVR >= 0 && c.DVR <= 31*24*time.Hour, "dvr", "between 0s and 744h")
 	check(c.Patience >= 0 && c.Patience <= time.Minute, "patience", "between 0s and 1m")
 	check(c.HoldBytes >= 1<<20, "hold_bytes", "at least 1 MiB")
 	return errors.Join(errs...)

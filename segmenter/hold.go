@@ -116,7 +116,7 @@ func (s *Segmenter) measured(waited time.Duration) bool {
 // start gives a track its timeline under the plan.
 func (s *Segmenter) start(t *track) {
 	f := t.gauge.frame()
-	t.line = timeline.New(s.cfg.Window, f.nominal())
+	t.line = timeline.New(s.plan.Window, f.nominal())
 	t.cut = newCut(s.plan, t.header.init, f)
 	if t.info.Bitrate == 0 {
 		// Only what the catalog lacks altogether is measured: instances that joined at different times measure differently.

@@ -36,15 +36,19 @@ type Media struct {
 
 // Plan is what is fixed before the first playlist is served and never changes in the life of a channel.
 type Plan struct {
-	Grid timeline.Grid
+	Grid timeline.Grid `json:"grid"`
+	// Group is the duration of the groups that segments are made of; zero if unknown.
+	Group timeline.Grid `json:"group"`
+	// Parts is how many parts of nearly equal length a slot has; 0 if some rendition cannot have that.
+	Parts int64 `json:"parts,omitempty"`
 	// TargetDuration bounds the rounded duration of every segment of every rendition, in seconds.
-	TargetDuration int
+	TargetDuration int `json:"targetDuration"`
 	// PartTarget is the longest part of any rendition, rounded up to the millisecond.
-	PartTarget time.Duration
+	PartTarget time.Duration `json:"partTarget"`
 	// Window is the number of full segments that a live playlist lists.
-	Window int
+	Window int `json:"window"`
 	// Independent says that every segment is known to start with a stream access point (groups no longer than D).
-	Independent bool
+	Independent bool `json:"independent"`
 }
 
 // Rendition is one track and its timeline.
@@ -57,4 +61,9 @@ type Rendition struct {
 type Output struct {
 	Plan       Plan
 	Renditions []Rendition // in catalog order
+
+	next chan struct{} // closed when the Segmenter has another Output
 }
+
+// Next is closed when the Segmenter has another Output.
+func (o *Output) Next() <-chan struct{} { return o.next }

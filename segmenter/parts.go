@@ -52,11 +52,11 @@ func milliseconds(seconds *big.Rat) time.Duration {
 
 // partGrid cuts a segment into even parts, from its start; ok is false if a track with such frames cannot have them.
 func (p *plan) partGrid(f frame, timescale uint32) (g timeline.Grid, ok bool) {
-	if p.parts == 0 {
+	if p.Parts == 0 {
 		return g, false
 	}
-	g = timeline.Grid{Num: p.Grid.Num, Den: p.Grid.Den * uint64(p.parts)}
-	shortest, longest := share(big.NewRat(int64(p.Grid.Num), int64(p.Grid.Den)), p.parts, f, timescale)
+	g = timeline.Grid{Num: p.Grid.Num, Den: p.Grid.Den * uint64(p.Parts)}
+	shortest, longest := share(big.NewRat(int64(p.Grid.Num), int64(p.Grid.Den)), p.Parts, f, timescale)
 	return g, g.Valid() == nil && f.jitter == 0 && milliseconds(longest) <= p.PartTarget && isPart(shortest, p.PartTarget)
 }
 

@@ -8,6 +8,9 @@ import (
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
+// maxWindow bounds the segments of a timeline.
+const maxWindow = 1 << 20
+
 // maxGroup is the longest group that a segment is made to hold, in seconds. Longer ones are cut.
 const maxGroup = 10
 
@@ -24,16 +27,15 @@ func (f frame) seconds(timescale uint32) *big.Rat {
 // nominal is the frame in whole ticks.
 func (f frame) nominal() int64 { return max(1, (2*f.ticks+f.samples)/(2*f.samples)) }
 
-// plan is Plan and the exact numbers behind it.
+// plan is Plan with its rational number at hand.
 type plan struct {
 	Plan
-	group *big.Rat // seconds: the groups that segments are made of; 0 if unknown
-	parts int64    // in a slot, if every rendition can have that many of nearly equal length; 0 otherwise
+	group *big.Rat // seconds: Group; 0 if unknown
 }
 
 // makePlan fixes the constants of a channel from what was measured of its tracks, in catalog order.
 func makePlan(cfg Config, tracks []*gauge) plan {
-	p := plan{Plan: Plan{Window: cfg.Window}, group: groupOf(tracks)}
+	p := plan{group: groupOf(tracks)}
 	target := seconds(cfg.Target)
 	duration := target
 	if p.group.Sign() > 0 {
@@ -53,9 +55,14 @@ func makePlan(cfg Config, tracks []*gauge) plan {
 	}
 	p.Independent = !video || p.group.Sign() > 0
 	p.TargetDuration = int(max(1, floor(new(big.Rat).Add(new(big.Rat).Add(duration, longest), big.NewRat(1, 2)))))
-	if p.parts, p.PartTarget = evenParts(seconds(cfg.Part), duration, tracks); p.parts == 0 {
+	if p.Parts, p.PartTarget = evenParts(seconds(cfg.Part), duration, tracks); p.Parts == 0 {
 		p.PartTarget = partTarget(seconds(cfg.Part), duration, tracks)
 	}
+	if p.group.Sign() > 0 {
+		p.Group = gridOf(p.group)
+	}
+	slots := ceil(new(big.Rat).Quo(seconds(cfg.DVR), duration))
+	p.Window = int(min(max(int64(cfg.Window), slots), maxWindow))
 	return p
 }
 

@@ -13,6 +13,7 @@ import (
 type Segmenter struct {
 	cfg    Config
 	sink   Sink
+	ledger Ledger   // nil: nobody else packages the channel
 	tracks []*track // in catalog order
 	buf    []media.Sample
 	events Events
@@ -27,6 +28,7 @@ type Segmenter struct {
 	epochs []epoch // oldest first; those that some rendition may still have to begin
 
 	output atomic.Pointer[Output]
+	first  chan struct{} // closed when there is an Output
 }
 
 // Events counts what went otherwise than planned.
@@ -38,8 +40,11 @@ type Events struct {
 	Epochs     uint64 // discontinuities
 }
 
-// New returns a Segmenter that puts what it makes into sink. cfg must be valid.
-func New(cfg Config, sink Sink) *Segmenter { return &Segmenter{cfg: cfg, sink: sink} }
+// New returns a Segmenter that puts what it makes into sink. cfg must be valid. ledger is nil for a channel that nobody else
+// packages; past is nil for one that begins.
+func New(cfg Config, sink Sink, ledger Ledger, past *Past) *Segmenter {
+	return &Segmenter{cfg: cfg, sink: sink, ledger: ledger, first: make(chan struct{})}
+}
 
 // Catalog says what the broadcast consists of, at first and after every change. Tracks that cannot be packaged (encrypted,
 // malformed header) are left out and reported, each by a *BadInput joined into the error; the others go on. Tracks of other
@@ -123,6 +128,25 @@ func (s *Segmenter) End(ctx context.Context) error {
 // It may be called by anyone.
 func (s *Segmenter) Output() *Output { return s.output.Load() }
 
+// Await returns the newest Output once it is another than old, nil standing for none. It may be called by anyone.
+func (s *Segmenter) Await(ctx context.Context, old *Output) (*Output, error) {
+	for {
+		out := s.output.Load()
+		if out != old {
+			return out, nil
+		}
+		next := s.first
+		if old != nil {
+			next = old.next
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return out, ctx.Err()
+		}
+	}
+}
+
 // Events may be called by the driving goroutine only.
 func (s *Segmenter) Events() Events { return s.events }
 
@@ -144,13 +168,18 @@ func (s *Segmenter) revive(old *track) *track {
 }
 
 func (s *Segmenter) announce() {
-	out := &Output{Plan: s.plan.Plan}
+	out := &Output{Plan: s.plan.Plan, next: make(chan struct{})}
 	for _, t := range s.tracks {
 		if t.line != nil {
 			out.Renditions = append(out.Renditions, Rendition{t.info, t.line})
 		}
 	}
-	s.output.Store(out)
+	old := s.output.Swap(out)
+	if old == nil {
+		close(s.first)
+		return
+	}
+	close(old.next)
 }
 
 // bad drops an object.

@@ -88,7 +88,7 @@ func (s *Server) document(c *channel, out *segmenter.Output, v view) *document {
 	if d := m.views[v]; d != nil && d.current(v, out) {
 		return d
 	}
-	d := s.newDocument(manifest.Present(c.name, out), v)
+	d := s.newDocument(manifest.Present(c.name, out, 0), v)
 	m.views[v] = d
 	return d
 }

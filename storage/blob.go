@@ -11,9 +11,14 @@ import (
 type Blob struct {
 	Pieces      [][]byte
 	ContentType string
+	// CacheControl is what HTTP shall say to caches. Empty for media, whose names never have other content: Immutable.
+	CacheControl string
 	// Digest is Digest(Pieces), where whoever made the blob has computed it; otherwise empty.
 	Digest string
 }
+
+// Immutable is the Cache-Control of a name that never has other content.
+const Immutable = "public, max-age=31536000, immutable"
 
 // Digest is the first 16 hex digits of the SHA-256 of the content.
 func Digest(pieces [][]byte) string {

@@ -21,7 +21,7 @@ type Memory struct {
 	used  int64         // bytes of all pieces in refs
 }
 
-var _ Store = (*Memory)(nil)
+var _ Durable = (*Memory)(nil) // but for the memory
 
 // piece identifies a slice by where it lies.
 type piece struct {
@@ -57,6 +57,12 @@ func (m *Memory) Put(ctx context.Context, key string, b Blob) error {
 	if grow := m.growth(b); m.limit > 0 && m.used+grow > m.limit {
 		return fmt.Errorf("put: %w", &FullError{Key: key, Size: grow, Used: m.used, Limit: m.limit})
 	}
+	m.keep(key, b)
+	return nil
+}
+
+// keep files b under a key that is free. The caller holds mu.
+func (m *Memory) keep(key string, b Blob) {
 	for _, p := range b.Pieces {
 		id := identify(p)
 		if m.refs[id] == 0 {
@@ -65,7 +71,6 @@ func (m *Memory) Put(ctx context.Context, key string, b Blob) error {
 		m.refs[id]++
 	}
 	m.blobs[key] = b
-	return nil
 }
 
 // growth is how many bytes b would add, in bytes. A piece that b itself holds twice is counted twice, which errs to the
@@ -122,6 +127,36 @@ func (m *Memory) keys(prefix string) []string {
 	return keys
 }
 
+// Load returns the document as it was swapped in.
+func (m *Memory) Load(ctx context.Context, key string) (Blob, Version, error) {
+	b, err := m.Get(ctx, key)
+	if err != nil {
+		return Blob{}, "", err
+	}
+	return b, version(b), nil
+}
+
+// Swap replaces the document. Its version is that of its content. The limit does not count for documents, which are few.
+func (m *Memory) Swap(ctx context.Context, key string, b Blob, old Version) (Version, error) {
+	if err := ctx.Err(); err != nil {
+		return "", fmt.Errorf("swap %s: %w", key, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := Version("")
+	if before, ok := m.blobs[key]; ok {
+		now = version(before)
+	}
+	if now != old {
+		return "", fmt.Errorf("swap %s: %w", key, ErrStale)
+	}
+	m.forget(key)
+	m.keep(key, b)
+	return version(b), nil
+}
+
+func version(b Blob) Version { return Version(Digest(b.Pieces)) }
+
 // Delete forgets the keys and frees the pieces that no other blob holds.
 func (m *Memory) Delete(ctx context.Context, keys ...string) error {
 	if err := ctx.Err(); err != nil {
@@ -130,16 +165,21 @@ func (m *Memory) Delete(ctx context.Context, keys ...string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, key := range keys {
-		for _, p := range m.blobs[key].Pieces {
-			id := identify(p)
-			if m.refs[id]--; m.refs[id] == 0 {
-				delete(m.refs, id)
-				m.used -= int64(len(p))
-			}
-		}
-		delete(m.blobs, key)
+		m.forget(key)
 	}
 	return nil
+}
+
+// forget removes a key. The caller holds mu.
+func (m *Memory) forget(key string) {
+	for _, p := range m.blobs[key].Pieces {
+		id := identify(p)
+		if m.refs[id]--; m.refs[id] == 0 {
+			delete(m.refs, id)
+			m.used -= int64(len(p))
+		}
+	}
+	delete(m.blobs, key)
 }
 
 func identify(p []byte) piece { return piece{unsafe.SliceData(p), len(p)} }

@@ -12,6 +12,7 @@ var (
 	ErrNotFound = errors.New("not found")
 	ErrConflict = errors.New("other content exists under this key")
 	ErrFull     = errors.New("store is full")
+	ErrStale    = errors.New("the document has changed meanwhile")
 )
 
 // FullError says by how much a Put exceeded a store that is bounded. It is an ErrFull.
@@ -38,4 +39,24 @@ type Store interface {
 	List(ctx context.Context, prefix string) iter.Seq2[string, error]
 	// Delete removes keys. A key that does not exist is no error.
 	Delete(ctx context.Context, keys ...string) error
+}
+
+// Version names one state of a document. Only the Documents that gave it can read it. The empty Version stands for a document
+// that does not exist.
+type Version string
+
+// Documents keeps what is replaced as a broadcast goes on. All methods may be called concurrently. A key is either a document's
+// or a blob's.
+type Documents interface {
+	// Load returns the document under key and its version, or ErrNotFound.
+	Load(ctx context.Context, key string) (Blob, Version, error)
+	// Swap replaces the document if its version is still old, and otherwise changes nothing and returns ErrStale. When an
+	// acknowledgement was lost, the next Swap is ErrStale, and Load tells whether what is there is one's own.
+	Swap(ctx context.Context, key string, b Blob, old Version) (Version, error)
+}
+
+// Durable is a store that survives the process: a disk, or a bucket. Get, List and Delete see documents too.
+type Durable interface {
+	Store
+	Documents
 }

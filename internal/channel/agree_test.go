@@ -34,7 +34,7 @@ func (w *world) collect(p *packager) (finish func() map[edition]string) {
 	for _, r := range out.Renditions {
 		g.Go(func() error {
 			for s := r.Timeline.Load(); ; {
-				present := manifest.Present("demo", out)
+				present := manifest.Present("demo", out, 0)
 				doc, err := hls.Media(present, r.Track.Name, hls.Options{})
 				if err != nil {
 					return err
@@ -92,7 +92,7 @@ func TestLineInstancesRenderIdenticalDocuments(t *testing.T) {
 		if shared < 5*4*6 {
 			t.Errorf("only %d playlists to compare", shared)
 		}
-		pa, pb := manifest.Present("demo", a.Output()), manifest.Present("demo", b.Output())
+		pa, pb := manifest.Present("demo", a.Output(), 0), manifest.Present("demo", b.Output(), 0)
 		for name, render := range map[string]func(manifest.Presentation) (manifest.Document, error){
 			"index.m3u8": hls.Multivariant, "legacy.m3u8": legacy.Multivariant, "index.mpd": dash.Live, "legacy.mpd": dash.Legacy,
 		} {

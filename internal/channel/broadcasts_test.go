@@ -119,7 +119,7 @@ func TestLineCarriesEveryCodec(t *testing.T) {
 				if v, a := video.Position(), audio.Position(); v.N > a.N+1 || a.N > v.N+1 {
 					t.Errorf("video is at %+v, audio at %+v", v, a)
 				}
-				if _, err := hls.Multivariant(manifest.Present("demo", p.Output())); err != nil {
+				if _, err := hls.Multivariant(manifest.Present("demo", p.Output(), 0)); err != nil {
 					t.Error(err)
 				}
 				if lines := p.log.lines("level=WARN"); len(lines) > 0 {
@@ -278,7 +278,7 @@ func TestLineEndsWithTheBroadcast(t *testing.T) {
 			if !s.Ended {
 				t.Errorf("%s has not ended; the log: %q", name, p.log.lines("level="))
 			}
-			list, err := hls.Media(manifest.Present("demo", p.Output()), name, hls.Options{})
+			list, err := hls.Media(manifest.Present("demo", p.Output(), 0), name, hls.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -286,7 +286,7 @@ func TestLineEndsWithTheBroadcast(t *testing.T) {
 				t.Errorf("%s: no ENDLIST", name)
 			}
 		}
-		mpd, err := dash.Legacy(manifest.Present("demo", p.Output()))
+		mpd, err := dash.Legacy(manifest.Present("demo", p.Output(), 0))
 		if err != nil {
 			t.Fatal(err)
 		}

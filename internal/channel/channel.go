@@ -65,7 +65,7 @@ func New(cfg Config) (*Channel, error) {
 	hot := storage.NewHot(cfg.Store, cfg.Name, cfg.Segmenter.Window)
 	return &Channel{
 		name: cfg.Name, namespace: cfg.Namespace, source: cfg.Source, store: cfg.Store,
-		fold: segmenter.New(cfg.Segmenter, hot), hot: hot,
+		fold: segmenter.New(cfg.Segmenter, hot, nil, nil), hot: hot,
 		log: cfg.Logger.With("channel", cfg.Name), metrics: cfg.Metrics,
 		events: make(chan event),
 	}, nil

@@ -2,17 +2,18 @@ package media
 
 // Init is a canonical CMAF header and what the timeline, the manifests and the player must know of it.
 type Init struct {
-	Kind      Kind
-	Codec     string // RFC 6381, from the sample entry
-	Timescale uint32 // ticks per second of every time in the track
+	Kind      Kind   `json:"kind"`
+	Codec     string `json:"codec"`     // RFC 6381, from the sample entry
+	Timescale uint32 `json:"timescale"` // ticks per second of every time in the track
 
-	Width, Height int // pixels, display size
-	SampleRate    int // Hz
-	Channels      int
-	VideoRange    string // "SDR", "PQ", "HLG"; empty for audio
+	Width      int    `json:"width,omitempty"` // pixels, display size
+	Height     int    `json:"height,omitempty"`
+	SampleRate int    `json:"sampleRate,omitempty"` // Hz
+	Channels   int    `json:"channels,omitempty"`
+	VideoRange string `json:"videoRange,omitempty"` // "SDR", "PQ", "HLG"; empty for audio
 
-	Bytes  []byte // ftyp+moov
-	Digest string // first 8 hex digits of the SHA-256 of Bytes
+	Bytes  []byte `json:"-"`      // ftyp+moov; nil where a record, not the media, is the source
+	Digest string `json:"digest"` // first 8 hex digits of the SHA-256 of Bytes
 }
 
 // Sample is one access unit in decode order.

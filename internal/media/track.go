@@ -34,27 +34,28 @@ const (
 
 // Track is one track as its catalog describes it. Where the catalog and the init segment disagree, the init wins.
 type Track struct {
-	Namespace []string // tuple; never empty
-	Name      string   // MoQ track name, unique in the broadcast
-	Kind      Kind
-	Packaging Packaging
-	Role      string // "video", "audio", "audiodescription", ... ; may be empty
-	Codec     string // RFC 6381; may be empty until the init is known
-	Init      []byte // CMAF header (ftyp+moov); nil when it comes at the head of an object
+	Namespace []string  `json:"namespace,omitempty"` // tuple; never empty
+	Name      string    `json:"name"`                // MoQ track name, unique in the broadcast
+	Kind      Kind      `json:"kind"`
+	Packaging Packaging `json:"packaging,omitempty"`
+	Role      string    `json:"role,omitempty"`  // "video", "audio", "audiodescription", ... ; may be empty
+	Codec     string    `json:"codec,omitempty"` // RFC 6381; may be empty until the init is known
+	Init      []byte    `json:"-"`               // CMAF header (ftyp+moov); nil when it comes at the head of an object
 
-	Width, Height int    // pixels, display size; 0 unknown
-	FrameRate     string // decimal text as in the catalog ("29.97"); empty unknown
-	SampleRate    int    // Hz; 0 unknown
-	Channels      string // channelConfig as in the catalog; empty unknown
-	Language      string // BCP 47; empty unknown
-	Label         string
+	Width      int    `json:"width,omitempty"` // pixels, display size; 0 unknown
+	Height     int    `json:"height,omitempty"`
+	FrameRate  string `json:"frameRate,omitempty"`  // decimal text as in the catalog ("29.97"); empty unknown
+	SampleRate int    `json:"sampleRate,omitempty"` // Hz; 0 unknown
+	Channels   string `json:"channels,omitempty"`   // channelConfig as in the catalog; empty unknown
+	Language   string `json:"language,omitempty"`   // BCP 47; empty unknown
+	Label      string `json:"label,omitempty"`
 
-	Bitrate    int64 // bits/s, maximum; 0 unknown
-	AvgBitrate int64 // bits/s; 0 unknown
+	Bitrate    int64 `json:"bitrate,omitempty"`    // bits/s, maximum; 0 unknown
+	AvgBitrate int64 `json:"avgBitrate,omitempty"` // bits/s; 0 unknown
 
-	AltGroup    int // tracks of one alternative group may be switched between; 0 none
-	RenderGroup int
+	AltGroup    int `json:"altGroup,omitempty"` // tracks of one alternative group may be switched between; 0 none
+	RenderGroup int `json:"renderGroup,omitempty"`
 
-	MaxGroupDuration time.Duration // 0 unknown
-	TargetLatency    time.Duration // 0 unknown
+	MaxGroupDuration time.Duration `json:"maxGroupDuration,omitempty"` // ns in JSON; 0 unknown
+	TargetLatency    time.Duration `json:"targetLatency,omitempty"`    // ns in JSON; 0 unknown
 }

@@ -90,7 +90,7 @@ func (c *Channel) Present() manifest.Presentation {
 	for _, l := range c.lines {
 		out.Renditions = append(out.Renditions, segmenter.Rendition{Track: &l.Track.Track, Timeline: l.Timeline})
 	}
-	return manifest.Present(c.Name, out)
+	return manifest.Present(c.Name, out, 0)
 }
 
 func must(err error) {

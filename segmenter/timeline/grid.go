@@ -7,7 +7,10 @@ import (
 
 // Grid cuts Unix time into slots of an exact rational duration, D = Num/Den seconds. Slot numbers are the segment numbers
 // of every rendition, so that all renditions and all instances number alike without talking.
-type Grid struct{ Num, Den uint64 }
+type Grid struct {
+	Num uint64 `json:"num"`
+	Den uint64 `json:"den"`
+}
 
 // Slot is floor(t/D) for t ticks of Unix time at the timescale. Times before 1970 are slot 0.
 func (g Grid) Slot(t int64, timescale uint32) uint64 {

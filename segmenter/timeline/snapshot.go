@@ -27,13 +27,14 @@ type Part struct {
 
 // Segment is slot N of the grid.
 type Segment struct {
-	N     uint64
-	Epoch int // index into Snapshot.Epochs
-	State State
+	N     uint64 `json:"n"`
+	Epoch int    `json:"e,omitempty"` // Index of one of Snapshot.Epochs
+	State State  `json:"s"`
 	// Start and Dur are in ticks, on the axis of Part.Start. For a gap they are, or last until, the slot's nominal ones.
-	Start, Dur int64
-	Size       int64 // bytes; 0 for a gap
-	Parts      []Part
+	Start int64  `json:"t"`
+	Dur   int64  `json:"d"`
+	Size  int64  `json:"b,omitempty"` // bytes; 0 for a gap
+	Parts []Part `json:"-"`           // nil once nobody remembers them
 }
 
 // End is the tick after the segment's last one.
@@ -44,15 +45,15 @@ func (s *Segment) Independent() bool { return len(s.Parts) > 0 && s.Parts[0].Ind
 
 // Epoch is a stretch of the timeline with one time base and one init. A new one is a discontinuity.
 type Epoch struct {
-	Index int    // counts discontinuities since the channel began
-	First uint64 // first slot of the epoch
+	Index int    `json:"index"` // counts discontinuities since the channel began
+	First uint64 `json:"first"` // first slot of the epoch
 	// Origin is added to media time to get ticks of Unix time; 0 when media time is Unix time.
-	Origin int64
+	Origin int64 `json:"origin,omitempty"`
 	// Arrival says that Origin was taken from the clock of this machine, for want of anything better in the stream.
-	Arrival bool
-	Init    *media.Init
+	Arrival bool        `json:"arrival,omitempty"`
+	Init    *media.Init `json:"init"`
 	// Frame is the nominal sample duration in ticks of Init.Timescale; 0 leaves that of the timeline as it is.
-	Frame int64
+	Frame int64 `json:"frame"`
 }
 
 // Position totally orders the snapshots of a track: Parts complete parts of slot N are published; a full or gap segment N

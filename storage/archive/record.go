@@ -1,0 +1,147 @@
+package archive
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+)
+
+// The books of a channel: one Head, and a Chunk for every chunkSlots slots that have anything in them. The claims of a Ledger
+// lie beside them.
+const (
+	format     = 1
+	chunkSlots = 256 // 8.5 minutes of segments of 2 s
+)
+
+// Head is what does not grow with time.
+type Head struct {
+	Format int            `json:"format"`
+	Plan   segmenter.Plan `json:"plan"`
+	// First is the first slot that is kept: the media of earlier ones is gone, or about to go.
+	First  uint64  `json:"first"`
+	Tracks []Track `json:"tracks"` // in catalog order; those that left the catalog stay as long as media of theirs does
+}
+
+// Track is what the record knows of a track beside its segments.
+type Track struct {
+	media.Track
+	Epochs []timeline.Epoch `json:"epochs"` // ascending Index
+	Ended  bool             `json:"ended,omitempty"`
+}
+
+// Chunk is the segments of the slots [From, From+chunkSlots), by track name, ascending N.
+type Chunk struct {
+	From   uint64             `json:"from"` // a multiple of chunkSlots
+	Tracks map[string][]Entry `json:"tracks"`
+}
+
+// Entry is a segment that is in the store, or a gap. What is in neither state yet has no entry.
+type Entry struct {
+	timeline.Segment
+	Digest string `json:"h,omitempty"` // storage.Digest of the segment's content; empty for a gap
+}
+
+func headKey(channel string) string { return manifest.PrivateKey(channel, "record.json") }
+
+func chunkKey(channel string, from uint64) string {
+	return manifest.PrivateKey(channel, fmt.Sprintf("record-%d.json", from))
+}
+
+// chunkOf is From of the chunk that slot n belongs to.
+func chunkOf(n uint64) uint64 { return n - n%chunkSlots }
+
+// Track is the named one, or nil.
+func (h *Head) Track(name string) *Track {
+	for i := range h.Tracks {
+		if h.Tracks[i].Name == name {
+			return &h.Tracks[i]
+		}
+	}
+	return nil
+}
+
+// merge takes what other knows into c. Of two entries for a slot, the one with media stays; conflicts are those whose media
+// differs, which must never be: the first one stays. changed: c is not what it was.
+func (c *Chunk) merge(other *Chunk) (conflicts []Conflict, changed bool) {
+	for track, entries := range other.Tracks {
+		mine := c.Tracks[track]
+		for _, e := range entries {
+			at, found := slices.BinarySearchFunc(mine, e.N, func(e Entry, n uint64) int { return cmp.Compare(e.N, n) })
+			switch {
+			case !found:
+				mine, changed = slices.Insert(mine, at, e), true
+			case mine[at].State == timeline.Gap && e.State == timeline.Full:
+				mine[at], changed = e, true
+			case mine[at].State == timeline.Full && e.State == timeline.Full && mine[at].Digest != e.Digest:
+				conflicts = append(conflicts, Conflict{track, e.N, mine[at].Digest, e.Digest})
+			}
+		}
+		if c.Tracks == nil {
+			c.Tracks = map[string][]Entry{}
+		}
+		c.Tracks[track] = mine
+	}
+	slices.SortFunc(conflicts, func(a, b Conflict) int {
+		return cmp.Or(strings.Compare(a.Track, b.Track), cmp.Compare(a.N, b.N))
+	})
+	return conflicts, changed
+}
+
+// Conflict is a name for which two instances made different content.
+type Conflict struct {
+	Track       string
+	N           uint64
+	Kept, Other string // digests
+}
+
+func (c Conflict) String() string {
+	return fmt.Sprintf("segment %d of track %q: the archive has %s, another instance made %s", c.N, c.Track, c.Kept, c.Other)
+}
+
+// decodeHead reads a head. Books are written by other versions and other hands: everything that code relies on is checked.
+func decodeHead(body []byte) (Head, error) {
+	var h Head
+	if err := json.Unmarshal(body, &h); err != nil {
+		return Head{}, fmt.Errorf("archive: record: %w", err)
+	}
+	if h.Format != format {
+		return Head{}, fmt.Errorf("archive: the record is of format %d, this version reads %d: use the version that wrote it", h.Format, format)
+	}
+	if err := h.Plan.Grid.Valid(); err != nil {
+		return Head{}, fmt.Errorf("archive: record: %w", err)
+	}
+	for _, t := range h.Tracks {
+		for i, e := range t.Epochs {
+			if e.Init == nil || e.Init.Timescale == 0 || i > 0 && e.Index <= t.Epochs[i-1].Index {
+				return Head{}, fmt.Errorf("archive: record: epoch %d of track %q is malformed", e.Index, t.Name)
+			}
+		}
+	}
+	return h, nil
+}
+
+// decodeChunk reads the chunk that begins with slot from.
+func decodeChunk(body []byte, from uint64) (Chunk, error) {
+	var c Chunk
+	if err := json.Unmarshal(body, &c); err != nil {
+		return Chunk{}, fmt.Errorf("archive: record chunk %d: %w", from, err)
+	}
+	if c.From != from {
+		return Chunk{}, fmt.Errorf("archive: record chunk %d says that it is %d", from, c.From)
+	}
+	for track, entries := range c.Tracks {
+		for i, e := range entries {
+			if chunkOf(e.N) != from || i > 0 && e.N <= entries[i-1].N || e.State != timeline.Full && e.State != timeline.Gap || e.Dur < 0 {
+				return Chunk{}, fmt.Errorf("archive: record chunk %d: entry %d of track %q is malformed", from, i, track)
+			}
+		}
+	}
+	return c, nil
+}
