@@ -10,9 +10,6 @@ import (
 	"github.com/moqpack/moqpack/storage"
 )
 
-// immutable is the cache header of media: a name never has other content.
-const immutable = "public, max-age=31536000, immutable"
-
 // writeTimeout is how long a client may take for a body or a chunk of one. Until then it costs a connection and no
 // memory: bodies are shared.
 const writeTimeout = 60 * time.Second

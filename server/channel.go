@@ -11,8 +11,28 @@ type Channel interface {
 	Output() *segmenter.Output
 	// Store holds the bytes of everything that Output's timelines mention, under the keys of package manifest.
 	Store() storage.Store
+	// From is the first slot that documents may list: the media of earlier ones may be gone. It never falls.
+	From() uint64
 	// Status is for people. Its Name must not change.
 	Status() Status
+}
+
+// Doubter is a Channel that knows when viewers are better off with another instance of it.
+type Doubter interface {
+	// Doubt is why, in one word for a header, or empty: Stale or Incomplete.
+	Doubt() string
+}
+
+// Reasons of doubt.
+const (
+	Stale      = "stale"      // nothing new, and another instance has more
+	Incomplete = "incomplete" // a rendition has nothing new, and another instance has more of it
+)
+
+// Redirector is a Channel whose older media has a URL elsewhere, such as a bucket's.
+type Redirector interface {
+	// Elsewhere is the URL of the media under key if it had better be fetched from there, or empty.
+	Elsewhere(key string) string
 }
 
 // Status says how a channel is doing, in words for its operator.

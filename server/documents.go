@@ -23,17 +23,18 @@ type view struct {
 // documents with segments.
 type stamp struct {
 	snapshot    *timeline.Snapshot // of a low-latency playlist; nil otherwise
+	from        uint64             // Presentation.From
 	first, edge uint64
 	open, ended bool
 	epoch       int
 }
 
-func (v view) stamp(s *timeline.Snapshot) stamp {
+func (v view) stamp(s *timeline.Snapshot, from uint64) stamp {
 	if v.kind == manifest.MediaPlaylist {
-		return stamp{snapshot: s}
+		return stamp{snapshot: s, from: from}
 	}
 	first, _ := s.First()
-	return stamp{first: first, edge: s.Position().N, open: s.Open != nil, ended: s.Ended, epoch: s.Current().Index}
+	return stamp{from: from, first: first, edge: s.Position().N, open: s.Open != nil, ended: s.Ended, epoch: s.Current().Index}
 }
 
 // depends reports whether a new version of the track makes a new version of the view. A media playlist's reports on other
@@ -54,14 +55,14 @@ type rendered struct {
 }
 
 // current reports whether the document is the newest version of v.
-func (d *document) current(v view, out *segmenter.Output) bool {
+func (d *document) current(v view, out *segmenter.Output, from uint64) bool {
 	i := 0
 	for _, r := range out.Renditions {
 		s := r.Timeline.Load()
 		if !v.depends(r.Track.Name) || s.Current() == nil {
 			continue
 		}
-		if i == len(d.stamps) || d.stamps[i] != v.stamp(s) {
+		if i == len(d.stamps) || d.stamps[i] != v.stamp(s, from) {
 			return false
 		}
 		i++
@@ -85,10 +86,11 @@ func (s *Server) document(c *channel, out *segmenter.Output, v view) *document {
 	if m.out != out {
 		m.out, m.views = out, map[view]*document{}
 	}
-	if d := m.views[v]; d != nil && d.current(v, out) {
+	from := c.From()
+	if d := m.views[v]; d != nil && d.current(v, out, from) {
 		return d
 	}
-	d := s.newDocument(manifest.Present(c.name, out, 0), v)
+	d := s.newDocument(manifest.Present(c.name, out, from), v)
 	m.views[v] = d
 	return d
 }
@@ -97,7 +99,7 @@ func (s *Server) newDocument(p manifest.Presentation, v view) *document {
 	d := &document{}
 	for _, r := range p.Renditions {
 		if v.depends(r.Track.Name) {
-			d.stamps = append(d.stamps, v.stamp(r.Snapshot))
+			d.stamps = append(d.stamps, v.stamp(r.Snapshot, p.From))
 		}
 	}
 	d.render = sync.OnceValue(func() rendered {

@@ -112,7 +112,13 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 
 // writeStored answers with the blob of the name. If there is none, absent says why, or returns nil if there should be.
 func (s *Server) writeStored(w http.ResponseWriter, r *http.Request, c *channel, name manifest.Name, absent func() error) error {
-	b, err := c.Store().Get(r.Context(), name.Key())
+	key := name.Key()
+	if e, ok := c.Channel.(Redirector); ok {
+		if url := e.Elsewhere(key); url != "" {
+			return redirect(w, url)
+		}
+	}
+	b, err := c.Store().Get(r.Context(), key)
 	if errors.Is(err, storage.ErrNotFound) {
 		if why := absent(); why != nil {
 			return why
@@ -128,7 +134,15 @@ func (s *Server) writeStored(w http.ResponseWriter, r *http.Request, c *channel,
 	if b.Digest == "" {
 		b.Digest = storage.Digest(b.Pieces)
 	}
-	return s.write(w, r, answer{Blob: b, etag: b.Digest, cacheControl: immutable, ranges: true})
+	return s.write(w, r, answer{Blob: b, etag: b.Digest, cacheControl: storage.Immutable, ranges: true})
+}
+
+// redirect sends the client to where the media is. What is there may be deleted, so that the answer lives shorter than media.
+func redirect(w http.ResponseWriter, url string) error {
+	w.Header().Set("Location", url)
+	w.Header().Set("Cache-Control", "public, max-age=60")
+	w.WriteHeader(http.StatusTemporaryRedirect)
+	return nil
 }
 
 // initSegment answers a request for the init of some epoch.
@@ -151,7 +165,7 @@ func (s *Server) initSegment(w http.ResponseWriter, r *http.Request, c *channel,
 // the complete segment. If the segment fails, the body is aborted.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, c *channel, rendition *segmenter.Rendition, name manifest.Name, patience time.Duration) error {
 	h := w.Header()
-	h.Set("Cache-Control", immutable) // of the complete body; an aborted one is not stored
+	h.Set("Cache-Control", storage.Immutable) // of the complete body; an aborted one is not stored
 	h.Set("Content-Type", manifest.MediaType(rendition.Track.Kind))
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/moqpack/moqpack/segmenter/timeline"
+	"github.com/moqpack/moqpack/storage"
 )
 
 func TestMediaRequestsThatAreNotHeld(t *testing.T) {
@@ -21,12 +22,12 @@ func TestMediaRequestsThatAreNotHeld(t *testing.T) {
 		url, cacheControl string
 		status            int
 	}{
-		{"/demo/v/913.m4s", immutable, 200},
-		{"/demo/a/913.3.m4s", immutable, 200},
-		{"/demo/v/915.0.m4s", immutable, 200},
-		{"/demo/v/init-0123abcd.mp4", immutable, 200},
-		{"/demo/v/903.m4s", immutable, 200},   // left the playlist, still stored
-		{"/demo/v/903.2.m4s", immutable, 200}, // its parts too
+		{"/demo/v/913.m4s", storage.Immutable, 200},
+		{"/demo/a/913.3.m4s", storage.Immutable, 200},
+		{"/demo/v/915.0.m4s", storage.Immutable, 200},
+		{"/demo/v/init-0123abcd.mp4", storage.Immutable, 200},
+		{"/demo/v/903.m4s", storage.Immutable, 200},   // left the playlist, still stored
+		{"/demo/v/903.2.m4s", storage.Immutable, 200}, // its parts too
 		{"/demo/v/901.m4s", oneMinute, 410},
 		{"/demo/v/901.2.m4s", oneMinute, 410},
 		{"/demo/v/914.m4s", oneSecond, 204},   // a gap
@@ -71,7 +72,7 @@ func TestMediaAfterTheEndIsNotWaitedFor(t *testing.T) {
 	s := newServer(t, Config{}, show)
 	expect(t, get(s, "/demo/v/903.m4s"), 404, oneMinute)
 	expect(t, get(s, "/demo/v/903.0.m4s"), 404, oneMinute)
-	expect(t, get(s, "/demo/v/902.m4s"), 200, immutable)
+	expect(t, get(s, "/demo/v/902.m4s"), 200, storage.Immutable)
 }
 
 func TestAHintedPartSendsNothingBeforeItIsWhole(t *testing.T) {
@@ -87,7 +88,7 @@ func TestAHintedPartSendsNothingBeforeItIsWhole(t *testing.T) {
 		}
 		show.part("v", 903, 1)
 		synctest.Wait()
-		expect(t, p.ResponseRecorder, 200, immutable)
+		expect(t, p.ResponseRecorder, 200, storage.Immutable)
 		if p.Body.String() != string(partBody("v", 903, 1)) || p.Header().Get("Content-Length") == "" {
 			t.Errorf("got %d bytes, Content-Length %q", p.Body.Len(), p.Header().Get("Content-Length"))
 		}
@@ -109,7 +110,7 @@ func TestTheFirstPartOfTheNextSegmentMayBeHinted(t *testing.T) {
 		}
 		show.part("v", 904, 0)
 		synctest.Wait()
-		expect(t, p.ResponseRecorder, 200, immutable)
+		expect(t, p.ResponseRecorder, 200, storage.Immutable)
 	})
 }
 
@@ -175,7 +176,7 @@ func TestAGrowingSegmentIsSentAsItGrows(t *testing.T) {
 			if !p.done || p.aborted || p.Body.String() != get(s, "/demo/v/903.m4s").Body.String() || p.Body.String() != segmentBody("v", 903) {
 				t.Errorf("done %v, aborted %v: %d bytes differ from the complete segment", p.done, p.aborted, p.Body.Len())
 			}
-			if p.Header().Get("Content-Length") != "" || p.Header().Get("Content-Type") != "video/mp4" || p.Header().Get("Cache-Control") != immutable {
+			if p.Header().Get("Content-Length") != "" || p.Header().Get("Content-Type") != "video/mp4" || p.Header().Get("Cache-Control") != storage.Immutable {
 				t.Errorf("headers %v", p.Header())
 			}
 		}

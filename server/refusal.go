@@ -25,6 +25,8 @@ const (
 	badRange                // a range outside the content
 	badMethod               // neither GET nor HEAD nor OPTIONS
 	held                    // waited as long as is reasonable
+	doubtful                // another instance has more
+	unready                 // a probe's no
 	overloaded              // too many wait already
 	broken                  // our fault
 )
@@ -47,10 +49,15 @@ func refusals() map[class]refusal {
 		badRange:   {http.StatusRequestedRangeNotSatisfiable, "no-store", ""},
 		badMethod:  {http.StatusMethodNotAllowed, minute, ""},
 		held:       {http.StatusServiceUnavailable, "no-store", "1"},
+		doubtful:   {http.StatusServiceUnavailable, second, "1"},
+		unready:    {http.StatusServiceUnavailable, "no-store", ""},
 		overloaded: {http.StatusServiceUnavailable, "no-store", "2"},
 		broken:     {http.StatusInternalServerError, "no-store", "1"},
 	}
 }
+
+// reasonHeader tells a CDN's operator why an origin sends viewers away.
+const reasonHeader = "X-Moqpack-Reason"
 
 type refusal struct {
 	status       int

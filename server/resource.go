@@ -22,6 +22,12 @@ func (s *Server) resource(w http.ResponseWriter, r *http.Request) error {
 	if out == nil {
 		return refuse(waiting, "channel %s is waiting for its broadcast: the page at / says why", c.name)
 	}
+	if d, ok := c.Channel.(Doubter); ok && name.Kind <= manifest.LegacyPlaylist {
+		if reason := d.Doubt(); reason != "" {
+			w.Header().Set(reasonHeader, reason)
+			return refuse(doubtful, "another instance of channel %s has more than this one", c.name)
+		}
+	}
 	switch name.Kind {
 	case manifest.MediaPlaylist, manifest.LegacyPlaylist:
 		return s.playlist(w, r, c, out, name)
@@ -61,6 +67,50 @@ func (s *Server) time(w http.ResponseWriter, r *http.Request) error {
 // health says that the process answers.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) error {
 	return s.noStore(w, r, "text/plain; charset=utf-8", []byte("ok\n"))
+}
+
+// ready says whether viewers may be sent here: a load balancer's probe. It is a no when there is something against every
+// channel; a channel that waits for its broadcast is not against it, for that is so everywhere.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) error {
+	var no error
+	for _, c := range s.channels {
+		err := ready(c)
+		if err == nil {
+			return s.health(w, r)
+		}
+		no = err
+	}
+	if no != nil {
+		return no
+	}
+	return s.health(w, r)
+}
+
+// channelHealth is the probe of one channel, for a CDN's origin group.
+func (s *Server) channelHealth(w http.ResponseWriter, r *http.Request) error {
+	name, ok := manifest.Unescape(strings.TrimPrefix(r.URL.Path, "/healthz/"))
+	c := s.byName[name]
+	if !ok || c == nil {
+		return refuse(unknown, "no such channel")
+	}
+	if c.Output() == nil {
+		return refuse(unready, "channel %s has no media yet", c.name)
+	}
+	if err := ready(c); err != nil {
+		return err
+	}
+	return s.health(w, r)
+}
+
+// ready is why viewers had better not be sent to the channel, or nil.
+func ready(c *channel) *Error {
+	if d, ok := c.Channel.(Doubter); ok && d.Doubt() != "" {
+		return refuse(unready, "channel %s is %s", c.name, d.Doubt())
+	}
+	if c.Status().State == Failed {
+		return refuse(unready, "channel %s has failed: the page at / says why", c.name)
+	}
+	return nil
 }
 
 // kindOf is the label under which a request for path is counted. There are few, whatever is asked for.

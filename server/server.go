@@ -156,7 +156,10 @@ func (s *Server) routes() *echo.Echo {
 	s.get(e, "/api/channels", s.listChannels)
 	s.get(e, "/api/players", s.listPlayers)
 	s.get(e, "/time", s.time)
+	s.get(e, "/livez", s.health)
+	s.get(e, "/readyz", s.ready)
 	s.get(e, "/healthz", s.health)
+	s.get(e, "/healthz/*", s.channelHealth)
 	if s.cfg.MetricsHandler != nil {
 		s.get(e, "/metrics", func(w http.ResponseWriter, r *http.Request) error {
 			s.cfg.MetricsHandler.ServeHTTP(w, r)

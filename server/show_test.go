@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,7 @@ type show struct {
 	store *storage.Memory
 	hot   *storage.Hot
 	ready *segmenter.Output
+	from  atomic.Uint64
 }
 
 const (
@@ -62,6 +64,7 @@ func newShow(t testing.TB) *show {
 // Output, Store and Status make the show a Channel.
 func (s *show) Output() *segmenter.Output { return s.out }
 func (s *show) Store() storage.Store      { return s.store }
+func (s *show) From() uint64              { return s.from.Load() }
 func (s *show) Status() Status            { return Status{Name: "demo", State: Live} }
 
 func (s *show) must(err error) {

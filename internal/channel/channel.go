@@ -228,6 +228,9 @@ func (c *Channel) Output() *segmenter.Output { return c.fold.Output() }
 // Store implements server.Channel.
 func (c *Channel) Store() storage.Store { return c.store }
 
+// From implements server.Channel.
+func (c *Channel) From() uint64 { return 0 }
+
 // Status implements server.Channel.
 func (c *Channel) Status() server.Status {
 	s := server.Status{Name: c.name, Namespace: c.namespace}
