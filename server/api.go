@@ -15,6 +15,7 @@ import (
 type channelInfo struct {
 	Status
 	URLs   urls        `json:"urls"`
+	Rewind int64       `json:"rewind,omitempty"` // ms that documents go back from the live edge
 	Tracks []trackInfo `json:"tracks"`
 }
 
@@ -66,11 +67,26 @@ func (c *channel) info(now time.Time) channelInfo {
 		Tracks: []trackInfo{},
 	}
 	if out := c.Output(); out != nil {
+		p := manifest.Present(c.name, out, c.From())
+		for i := range p.Renditions {
+			info.Rewind = max(info.Rewind, rewind(&p, &p.Renditions[i]))
+		}
 		for _, r := range out.Renditions {
 			info.Tracks = append(info.Tracks, describe(r, now))
 		}
 	}
 	return info
+}
+
+// rewind is how much the documents list of r, in ms.
+func rewind(p *manifest.Presentation, r *manifest.Rendition) int64 {
+	listed := p.Listed(r)
+	if len(listed) == 0 {
+		return 0
+	}
+	first, last := &listed[0], &listed[len(listed)-1]
+	from, to := r.Epoch(first.Epoch), r.Epoch(last.Epoch)
+	return manifest.UnixMilli(to, p.End(to, last)).UnixMilli() - manifest.UnixMilli(from, first.Start).UnixMilli()
 }
 
 // describe says what a track is: as its init has it, or its catalog as long as there is no init.

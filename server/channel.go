@@ -44,6 +44,7 @@ type Status struct {
 	Namespace string    `json:"namespace,omitempty"`
 	Error     string    `json:"error,omitempty"` // the last one, and what to do about it
 	Skipped   []Skipped `json:"skipped,omitempty"`
+	Archives  []Archive `json:"archives,omitempty"` // nearest first
 	Counters  []Counter `json:"counters,omitempty"` // in the order in which to show them
 }
 
@@ -63,6 +64,14 @@ const (
 type Skipped struct {
 	Track  string `json:"track"`
 	Reason string `json:"reason"`
+}
+
+// Archive is how a store that a channel is recorded in keeps up.
+type Archive struct {
+	Name   string `json:"name"`             // "disk", "s3"
+	State  string `json:"state"`            // in a word
+	Behind int64  `json:"behind,omitempty"` // ms of media that are live and not in the store yet
+	Error  string `json:"error,omitempty"`  // the last one, while it lasts
 }
 
 // Counter is a number that somebody may want to watch.

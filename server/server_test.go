@@ -81,12 +81,13 @@ func TestTheAPIListsChannelsAndTheirTracks(t *testing.T) {
 		Name   string
 		State  string
 		URLs   map[string]string
+		Rewind int64
 		Tracks []map[string]any
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 1 || got[0].Name != "demo" || got[0].State != "live" || got[0].URLs["hls"] != "/demo/index.m3u8" || len(got[0].Tracks) != 2 {
+	if len(got) != 1 || got[0].Name != "demo" || got[0].State != "live" || got[0].URLs["hls"] != "/demo/index.m3u8" || len(got[0].Tracks) != 2 || got[0].Rewind != 6000 {
 		t.Fatalf("got %s", w.Body)
 	}
 	if v := got[0].Tracks[0]; v["codec"] != "avc1.640028" || v["width"] != 640.0 || v["segment"] != 903.0 || v["age"] == nil {

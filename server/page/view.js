@@ -43,7 +43,8 @@ export function showChannel(c) {
   byId('name').textContent = c.name;
   byId('state').className = `state ${c.state}`;
   fill('state', c.state, () => state(c.state));
-  const facts = [['Relay', c.relay], ['Namespace', c.namespace], ['Protocol', c.draft], ['Media age', age(c)]].filter(([, v]) => v);
+  const facts = [['Relay', c.relay], ['Namespace', c.namespace], ['Protocol', c.draft], ['Media age', age(c)],
+    ['Rewind', c.rewind ? span(c.rewind) : ''], ...archives(c)].filter(([, v]) => v);
   fill('facts', facts, () => pairs(facts));
   byId('error').hidden = !c.error;
   byId('error').textContent = c.error ?? '';
@@ -55,6 +56,18 @@ export function showChannel(c) {
 }
 
 const pairs = (list) => list.flatMap(([k, v]) => [element('dt', { textContent: k }), element('dd', { textContent: v })]);
+
+// archives says of every store that the channel is recorded in whether it keeps up.
+const archives = (c) => (c.archives ?? []).map((a) => [`Archive on ${a.name}`,
+  [a.state, a.behind > 10_000 ? `${span(a.behind)} behind` : '', a.error].filter(Boolean).join(', ')]);
+
+// span writes ms as people do: "2 h 5 min", "3 min 20 s", "12 s".
+function span(ms) {
+  const s = Math.round(ms / 1000);
+  const units = [[Math.floor(s / 3600), 'h'], [Math.floor(s / 60) % 60, 'min'], [s % 60, 's']];
+  const from = Math.max(0, units.findIndex(([n]) => n > 0));
+  return units.slice(from, from + 2).filter(([n], i) => n > 0 || i === 0).map(([n, u]) => `${n} ${u}`).join(' ');
+}
 
 // age is how far behind its clock the newest media of the channel is when it comes out of the server.
 function age(c) {
