@@ -31,22 +31,27 @@ func render(t testing.TB, p manifest.Presentation) map[string]string {
 			docs[file] = string(d.Body)
 		}
 	}
-	d, err := hls.Multivariant(p)
-	add("index.m3u8", d, err)
-	d, err = legacy.Multivariant(p)
+	d, err := legacy.Multivariant(p)
 	add("legacy.m3u8", d, err)
-	d, err = dash.Live(p)
-	add("index.mpd", d, err)
 	d, err = dash.Legacy(p)
 	add("legacy.mpd", d, err)
+	for _, r := range p.Renditions {
+		d, err = legacy.Media(p, r.Track.Name)
+		add(manifest.Escape(r.Track.Name)+".legacy.m3u8", d, err)
+	}
+	if p.Media != "" { // nobody writes the others of a clip
+		return docs
+	}
+	d, err = hls.Multivariant(p)
+	add("index.m3u8", d, err)
+	d, err = dash.Live(p)
+	add("index.mpd", d, err)
 	for _, r := range p.Renditions {
 		name := manifest.Escape(r.Track.Name)
 		d, err = hls.Media(p, r.Track.Name, hls.Options{})
 		add(name+".index.m3u8", d, err)
 		d, err = hls.Media(p, r.Track.Name, hls.Options{Skip: true})
 		add(name+".index.skip.m3u8", d, err)
-		d, err = legacy.Media(p, r.Track.Name)
-		add(name+".legacy.m3u8", d, err)
 	}
 	return docs
 }

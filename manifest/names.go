@@ -56,9 +56,16 @@ func (n Name) AppendKey(b []byte) []byte {
 	return n.appendFile(b)
 }
 
-// AppendURI appends the relative reference that leads from the document doc to n. Both are of the same channel.
+// AppendURI appends the relative reference that leads from the document doc to n. Between documents of one channel and their
+// media, both may leave the channel out.
 func (n Name) AppendURI(b []byte, doc Name) []byte {
 	switch {
+	case n.Channel != doc.Channel:
+		b = append(b, "../"...)
+		if doc.Kind > LegacyMPD {
+			b = append(b, "../"...)
+		}
+		return n.AppendKey(b)
 	case n.Kind <= LegacyMPD && doc.Kind > LegacyMPD:
 		b = append(b, "../"...)
 	case n.Kind <= LegacyMPD:

@@ -72,6 +72,8 @@ func TestURIsAreRelativeToTheDocument(t *testing.T) {
 		{Name{Kind: MediaPlaylist, Track: "v1"}, Name{Kind: MediaPlaylist, Track: "a1"}, "../a1/index.m3u8"},
 		{Name{Kind: MediaPlaylist, Track: "v1"}, Name{Kind: Multivariant}, "../index.m3u8"},
 		{Name{Kind: MPD}, Name{Kind: LegacyMPD}, "legacy.mpd"},
+		{Name{Kind: LegacyPlaylist, Track: "v1"}, Name{Kind: Segment, Channel: "a/b", Track: "v1", N: 4}, "../../a~2fb/v1/4.m4s"},
+		{Name{Kind: LegacyMPD, Channel: "c"}, Name{Kind: Init, Channel: "d", Track: "v1", Digest: "0123abcd"}, "../d/v1/init-0123abcd.mp4"},
 	} {
 		if got := tt.to.URI(tt.doc); got != tt.want {
 			t.Errorf("from %+v to %+v: %q, want %q", tt.doc, tt.to, got, tt.want)

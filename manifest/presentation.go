@@ -22,6 +22,12 @@ type Presentation struct {
 	Plan       segmenter.Plan
 	From       uint64      // slots before this one are not listed: their media may be gone
 	Renditions []Rendition // in catalog order; those without an init yet are left out
+
+	// Media is the channel whose media the documents list. Empty: it is their own. Otherwise they are those of a clip, which
+	// nobody has watched live: they begin at zero and never change.
+	Media string
+	// Start is where players of a clip are asked to begin, in milliseconds of Unix time. 0: with the first segment.
+	Start int64
 }
 
 // Rendition is one track and what it had published at the instant of the Presentation.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/Eyevinn/dash-mpd/mpd"
@@ -45,12 +46,30 @@ func recording(p manifest.Presentation) (manifest.Document, error) {
 	for i := range ps {
 		ps[i].trim(&p)
 	}
+	if p.Media != "" && len(ps) > 0 {
+		ps[0].lead(&p)
+	}
 	end := timelines(&p, m, ps, math.MaxUint64)
 	if len(m.Periods) == 0 {
 		return manifest.Document{}, manifest.ErrNotYet
 	}
-	finish(m, end)
+	if p.Media != "" {
+		clip(&p, m, end)
+	} else {
+		finish(m, end)
+	}
 	return document(&p, m)
+}
+
+// clip moves the presentation from Unix time to zero, which availabilityStartTime then tells the wall clock time of, and begins
+// it with the first picture. end is in milliseconds of Unix time.
+func clip(p *manifest.Presentation, m *mpd.MPD, end int64) {
+	zero := time.Duration(*m.Periods[0].Start)
+	for _, period := range m.Periods {
+		period.Start = duration(time.Duration(*period.Start) - zero)
+	}
+	finish(m, end-zero.Milliseconds())
+	m.PublishTime, m.AvailabilityStartTime = dateTime(end), dateTime(zero.Milliseconds())
 }
 
 // finish gives the presentation and its last period their end, in milliseconds of Unix time.
@@ -129,6 +148,10 @@ func nothing(p *manifest.Presentation) bool {
 }
 
 func document(p *manifest.Presentation, m *mpd.MPD) (manifest.Document, error) {
+	if p.Media != "" {
+		media := manifest.Name{Kind: manifest.LegacyMPD, Channel: p.Media}.URI(manifest.Name{Kind: manifest.LegacyMPD})
+		m.BaseURL = []*mpd.BaseURLType{mpd.NewBaseURL(media[:strings.LastIndexByte(media, '/')+1])}
+	}
 	var b bytes.Buffer
 	if _, err := m.Write(&b, "  ", true); err != nil {
 		return manifest.Document{}, fmt.Errorf("dash: encode MPD: %w", err)

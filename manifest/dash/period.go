@@ -84,6 +84,25 @@ func (p *period) trim(pr *manifest.Presentation) {
 	}
 }
 
+// lead moves the start of the first period of a clip to its first picture, or sound where there is no picture: video begins up to a
+// group after its slot, and players would begin with the hole.
+func (p *period) lead(pr *manifest.Presentation) {
+	first, found := int64(math.MaxInt64), media.Text
+	for _, r := range p.reps {
+		listed := pr.Listed(r.Rendition)
+		if len(listed) == 0 || listed[0].Epoch != p.index || r.Track.Kind > found {
+			continue
+		}
+		if r.Track.Kind < found {
+			first, found = math.MaxInt64, r.Track.Kind
+		}
+		first = min(first, manifest.UnixMilli(r.epoch, listed[0].Start).UnixMilli())
+	}
+	if found != media.Text {
+		p.start = first
+	}
+}
+
 // offset is the presentationTimeOffset of r at the timescale, a multiple of the rendition's.
 func (p *period) offset(r rep, timescale uint32) uint64 {
 	origin := r.epoch.Origin * int64(timescale/r.epoch.Init.Timescale)

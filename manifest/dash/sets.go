@@ -120,7 +120,7 @@ func representation(r rep) *mpd.RepresentationType {
 	return e
 }
 
-// template is the names of r's segments and init.
+// template is the names of r's segments and init, from where the media of the documents lies: a clip says so in a BaseURL.
 func template(r rep) mpd.SegmentTemplateType {
 	return mpd.SegmentTemplateType{
 		Media:          manifest.SegmentTemplate,

@@ -119,7 +119,7 @@ func (w *writer) begin(s *timeline.Segment) {
 		}
 		if last == nil || last.Init.Digest != w.epoch.Init.Digest {
 			w.b = append(w.b, `#EXT-X-MAP:URI="`...)
-			init := manifest.Name{Kind: manifest.Init, Track: w.r.Track.Name, Digest: w.epoch.Init.Digest}
+			init := manifest.Name{Kind: manifest.Init, Channel: w.p.Media, Track: w.r.Track.Name, Digest: w.epoch.Init.Digest}
 			w.b = init.AppendURI(w.b, w.doc)
 			w.b = append(w.b, "\"\n"...)
 		}
@@ -161,7 +161,7 @@ func (w *writer) edge() {
 }
 
 func (w *writer) name(k manifest.Kind, n uint64, part int) manifest.Name {
-	return manifest.Name{Kind: k, Track: w.r.Track.Name, N: n, Part: part}
+	return manifest.Name{Kind: k, Channel: w.p.Media, Track: w.r.Track.Name, N: n, Part: part}
 }
 
 // micros is the duration of a segment in microseconds.

@@ -17,7 +17,7 @@ func Multivariant(p manifest.Presentation) (manifest.Document, error) {
 	if p.Plan.Independent {
 		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
 	}
-	doc := manifest.Name{Kind: manifest.Multivariant, Channel: p.Channel}
+	doc := manifest.Name{Kind: manifest.Multivariant}
 	written := make(map[string]bool, len(variants))
 	for _, v := range variants {
 		if g := v.Audio; g != nil && !written[g.ID] {

@@ -74,7 +74,11 @@ func checkRead(t *testing.T, name string, p manifest.Presentation, r manifest.Re
 		e := r.Epoch(listed[i].Epoch)
 		// This parser gives the time of a segment that is listed with parts to a part, and forgets old ones.
 		at := s.ProgramDateTime
-		if s.URI != fmt.Sprintf("%d.m4s", listed[i].N) || !at.IsZero() && !at.Equal(manifest.UnixMilli(e, listed[i].Start)) {
+		uri := fmt.Sprintf("%d.m4s", listed[i].N)
+		if p.Media != "" {
+			uri = fmt.Sprintf("../../%s/%s/%s", p.Media, manifest.Escape(r.Track.Name), uri)
+		}
+		if s.URI != uri || !at.IsZero() && !at.Equal(manifest.UnixMilli(e, listed[i].Start)) {
 			t.Errorf("%s: segment %d reads back as %+v", name, i, s)
 		}
 	}

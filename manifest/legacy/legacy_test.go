@@ -3,7 +3,8 @@ package legacy_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ func TestMultivariantReadsBack(t *testing.T) {
 		}
 		variants := s.Variants()
 		for i, v := range list.(*m3u8.MasterPlaylist).Variants {
-			n, err := manifest.Parse(s.Channel + "/" + v.URI)
+			n, err := manifest.Parse(manifest.Escape(s.Channel) + "/" + v.URI)
 			if err != nil || n.Kind != manifest.LegacyPlaylist {
 				t.Errorf("%s: variant %q: %+v, %v", s.Name, v.URI, n, err)
 			}
@@ -74,10 +75,20 @@ func checkRead(t *testing.T, name string, p manifest.Presentation, r *manifest.R
 	}
 	for i := range listed {
 		got, e := list.Segments[i], r.Epoch(listed[i].Epoch)
-		if got.URI != fmt.Sprintf("%d.m4s", listed[i].N) || !got.ProgramDateTime.Equal(manifest.UnixMilli(e, listed[i].Start)) {
+		if !leadsTo(got.URI, p, r, listed[i].N) || !got.ProgramDateTime.Equal(manifest.UnixMilli(e, listed[i].Start)) {
 			t.Errorf("%s: segment %d reads back as %+v", name, i, got)
 		}
 	}
+}
+
+// leadsTo reports whether the URI leads from r's playlist to segment n of the channel whose media p lists.
+func leadsTo(uri string, p manifest.Presentation, r *manifest.Rendition, n uint64) bool {
+	if p.Media == "" {
+		p.Media = p.Channel
+	}
+	doc := manifest.Name{Kind: manifest.LegacyPlaylist, Channel: p.Channel, Track: r.Track.Name}
+	want := manifest.Name{Kind: manifest.Segment, Channel: p.Media, Track: r.Track.Name, N: n}
+	return path.Join(path.Dir(doc.Key()), uri) == want.Key()
 }
 
 // play is a broadcast of one video track in segments of 2 s; epochs begin at the given slots, counted from its first.
@@ -107,6 +118,32 @@ func TestDiscontinuitiesAddUpWhenEpochsPassWithoutASegment(t *testing.T) {
 	}
 	if d, err = legacy.Media(p, "v"); err != nil || !strings.Contains(string(d.Body), "#EXT-X-DISCONTINUITY-SEQUENCE:3\n") {
 		t.Errorf("when they have left, %v:\n%s", err, d.Body)
+	}
+}
+
+func TestAClipIsAVODThatBeginsWhereItWasAsked(t *testing.T) {
+	scenarios := manifesttest.Scenarios()
+	s := scenarios[slices.IndexFunc(scenarios, func(s manifesttest.Scenario) bool { return s.Media != "" })]
+	for i := range s.Renditions {
+		r := &s.Renditions[i]
+		d, err := legacy.Media(s.Presentation, r.Track.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := m3u8.DecodeFrom(bytes.NewReader(d.Body), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := list.(*m3u8.MediaPlaylist)
+		first := &s.Listed(r)[0]
+		offset := s.Start - manifest.UnixMilli(r.Epoch(first.Epoch), first.Start).UnixMilli()
+		if m.MediaType != m3u8.VOD || !m.Closed || m.StartTime != float64(offset)/1000 || !m.StartTimePrecise {
+			t.Errorf("%s: type %d, closed %v, start at %v:\n%s", r.Track.Name, m.MediaType, m.Closed, m.StartTime, d.Body)
+		}
+	}
+	s.Start = 0
+	if d, err := legacy.Media(s.Presentation, "a"); err != nil || strings.Contains(string(d.Body), "EXT-X-START") {
+		t.Errorf("a start that nobody asked for: %v\n%s", err, d.Body)
 	}
 }
 

@@ -53,11 +53,23 @@ func Media(p manifest.Presentation, track string) (manifest.Document, error) {
 	}
 	list.TargetDuration = float64(p.Plan.TargetDuration) // Append raises it to the longest segment's ceiling
 	list.Closed = r.Ended
+	if p.Media != "" {
+		clip(list, &p, manifest.UnixMilli(first, segments[0].Start))
+	}
 	return manifest.Document{
 		Body:        list.Encode().Bytes(),
 		ContentType: manifest.TypeHLS,
 		MaxAge:      time.Duration(p.Plan.TargetDuration) * time.Second / 2,
 	}, nil
+}
+
+// clip says what holds for a recording that never was a live playlist. One that was may not say it: a playlist without a type
+// may not get one (rfc8216bis 6.2.1), and retention still takes segments from it.
+func clip(list *m3u8.MediaPlaylist, p *manifest.Presentation, first time.Time) {
+	list.MediaType = m3u8.VOD
+	if offset := p.Start - first.UnixMilli(); p.Start > 0 && offset > 0 {
+		list.StartTime, list.StartTimePrecise = float64(offset)/1000, true
+	}
 }
 
 func appendSegments(list *m3u8.MediaPlaylist, p *manifest.Presentation, r *manifest.Rendition, segments []timeline.Segment) error {
@@ -69,7 +81,7 @@ func appendSegments(list *m3u8.MediaPlaylist, p *manifest.Presentation, r *manif
 		epoch = r.Epoch(s.Epoch)
 		start, end := manifest.UnixMilli(epoch, s.Start), manifest.UnixMilli(epoch, p.End(epoch, s))
 		segment := &m3u8.MediaSegment{
-			URI:             manifest.Name{Kind: manifest.Segment, Track: r.Track.Name, N: s.N}.URI(doc),
+			URI:             manifest.Name{Kind: manifest.Segment, Channel: p.Media, Track: r.Track.Name, N: s.N}.URI(doc),
 			Duration:        float64(end.Sub(start).Milliseconds()) / 1000,
 			ProgramDateTime: start,
 		}
@@ -79,7 +91,7 @@ func appendSegments(list *m3u8.MediaPlaylist, p *manifest.Presentation, r *manif
 			lines = slices.Repeat([]string{"#EXT-X-DISCONTINUITY"}, n-1)
 		}
 		if last == nil || last.Init.Digest != epoch.Init.Digest {
-			init := manifest.Name{Kind: manifest.Init, Track: r.Track.Name, Digest: epoch.Init.Digest}
+			init := manifest.Name{Kind: manifest.Init, Channel: p.Media, Track: r.Track.Name, Digest: epoch.Init.Digest}
 			segment.Map = &m3u8.Map{URI: init.URI(doc)}
 		}
 		if s.State == timeline.Gap {

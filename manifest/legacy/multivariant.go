@@ -14,7 +14,7 @@ func Multivariant(p manifest.Presentation) (manifest.Document, error) {
 	if len(variants) == 0 {
 		return manifest.Document{}, manifest.ErrNotYet
 	}
-	doc := manifest.Name{Kind: manifest.LegacyMultivariant, Channel: p.Channel}
+	doc := manifest.Name{Kind: manifest.LegacyMultivariant}
 	list := m3u8.NewMasterPlaylist()
 	list.SetVersion(6)
 	list.SetIndependentSegments(p.Plan.Independent)

@@ -46,6 +46,17 @@ func Scenarios() []Scenario {
 	ended.End()
 	add("ended", ended)
 
+	clip := New(Plan(2, 1, 8), 8, Start+700, Video("v/1", 360, 25, 1, 50), Audio("a", "en", 48000))
+	clip.Name = "a/clip"
+	clip.Lose(slotAt(clip, 6), "")
+	clip.Play(Start + 9_300)
+	clip.Restart(slotAt(clip, 12))
+	clip.Play(Start + 15_100)
+	clip.End()
+	add("clip", clip)
+	cut := &all[len(all)-1]
+	cut.Media, cut.From, cut.Start = "demo", slotAt(clip, 2), Start+4_140
+
 	radio := New(Plan(2, 1, 6), 6, Start, Audio("en", "en", 48000), Audio("de", "de", 48000))
 	radio.lines[1].Init.Codec, radio.lines[1].Frame = "opus", 960
 	radio = New(radio.Plan, 6, Start, *radio.lines[0].Track, *radio.lines[1].Track)
