@@ -10,7 +10,7 @@ import (
 )
 
 func TestMemoryKeepsTheContract(t *testing.T) {
-	storagetest.Run(t, func(*testing.T) storage.Store { return storage.NewMemory(0) })
+	storagetest.RunDurable(t, func(*testing.T) storage.Durable { return storage.NewMemory(0) })
 }
 
 func TestMemoryCountsSharedPiecesOnce(t *testing.T) {

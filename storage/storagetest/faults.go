@@ -8,7 +8,7 @@ import (
 	"github.com/moqpack/moqpack/storage"
 )
 
-// Op is an operation of a Store.
+// Op is an operation of a Store or of Documents.
 type Op uint8
 
 // The operations that Faulty can disturb.
@@ -17,6 +17,8 @@ const (
 	Get
 	List
 	Delete
+	Load
+	Swap
 )
 
 // Fault is what happens to one operation. The zero Fault lets it pass.
@@ -26,14 +28,14 @@ type Fault struct {
 	After  error         // returned although the store was called: a lost acknowledgement
 }
 
-// Faulty is a Store whose operations fail as Plan says. Plan is called once for each operation with its first key, and
-// concurrently if the operations are.
+// Faulty is a Store whose operations fail as Plan says, and Documents too if Store is. Plan is called once for each operation
+// with its first key, and concurrently if the operations are.
 type Faulty struct {
 	Store storage.Store
 	Plan  func(op Op, key string) Fault
 }
 
-var _ storage.Store = (*Faulty)(nil)
+var _ storage.Durable = (*Faulty)(nil)
 
 // Once is a Plan by which fault f strikes the first operation op and nothing else. It is not safe for concurrent use.
 func Once(op Op, f Fault) func(Op, string) Fault {
@@ -89,6 +91,30 @@ func (f *Faulty) Delete(ctx context.Context, keys ...string) error {
 		first = keys[0]
 	}
 	return f.disturb(ctx, Delete, first, func() error { return f.Store.Delete(ctx, keys...) })
+}
+
+// Load returns the document unless the plan is against it. It panics if Store has no documents.
+func (f *Faulty) Load(ctx context.Context, key string) (b storage.Blob, v storage.Version, err error) {
+	err = f.disturb(ctx, Load, key, func() (err error) {
+		b, v, err = f.Store.(storage.Documents).Load(ctx, key)
+		return err
+	})
+	if err != nil {
+		return storage.Blob{}, "", err
+	}
+	return b, v, nil
+}
+
+// Swap replaces the document unless the plan is against it. It panics if Store has no documents.
+func (f *Faulty) Swap(ctx context.Context, key string, b storage.Blob, old storage.Version) (v storage.Version, err error) {
+	err = f.disturb(ctx, Swap, key, func() (err error) {
+		v, err = f.Store.(storage.Documents).Swap(ctx, key, b, old)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return v, nil
 }
 
 func (f *Faulty) disturb(ctx context.Context, op Op, key string, do func() error) error {

@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"an unknown key is ErrNotFound", notFound},
 		{"the same content may be put again", putAgain},
 		{"other content is ErrConflict and changes nothing", conflict},
+		{"content types are kept, whatever the name", types},
 		{"keys are listed by prefix in ascending order", list},
 		{"a list can be left early", listBreak},
 		{"deleted keys are gone and can be put anew", deletes},
@@ -86,63 +87,79 @@ func putGet(t *testing.T, s storage.Store) {
 }
 
 func notFound(t *testing.T, s storage.Store) {
-	if _, err := s.Get(t.Context(), "nothing"); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := s.Get(t.Context(), "no/thing.m4s"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("Get = %v, want ErrNotFound", err)
 	}
 }
 
 func putAgain(t *testing.T, s storage.Store) {
-	put(t, s, "k", blob("ab", "c"))
-	put(t, s, "k", blob("a", "bc"))
-	want(t, s, "k", blob("abc"))
+	put(t, s, "k.m4s", blob("ab", "c"))
+	put(t, s, "k.m4s", blob("a", "bc"))
+	want(t, s, "k.m4s", blob("abc"))
 }
 
 func conflict(t *testing.T, s storage.Store) {
-	put(t, s, "k", blob("abc"))
+	put(t, s, "k.m4s", blob("abc"))
 	for _, other := range []storage.Blob{blob("abd"), blob("ab"), blob("abc", "d"), blob()} {
-		if err := s.Put(t.Context(), "k", other); !errors.Is(err, storage.ErrConflict) {
+		if err := s.Put(t.Context(), "k.m4s", other); !errors.Is(err, storage.ErrConflict) {
 			t.Errorf("Put of %d other bytes = %v, want ErrConflict", other.Size(), err)
 		}
 	}
-	want(t, s, "k", blob("abc"))
+	want(t, s, "k.m4s", blob("abc"))
 }
 
 func list(t *testing.T, s storage.Store) {
-	for _, key := range []string{"a/3", "a/1", "b/1", "a/10", "a"} {
+	// In a file system the directory a would come before a-b, and before a.m4s.
+	for _, key := range []string{"a/3.m4s", "a/1.m4s", "b/1.m4s", "a/10.m4s", "a.m4s", "a-b/1.m4s"} {
 		put(t, s, key, blob(key))
 	}
-	if got, want := keys(t, s, "a/"), []string{"a/1", "a/10", "a/3"}; !slices.Equal(got, want) {
-		t.Errorf("List a/ = %q, want %q", got, want)
-	}
-	if got := keys(t, s, ""); len(got) != 5 || !slices.IsSorted(got) {
-		t.Errorf("List of everything = %q, want 5 keys in order", got)
-	}
-	if got := keys(t, s, "c"); len(got) != 0 {
-		t.Errorf("List c = %q, want none", got)
+	all := []string{"a-b/1.m4s", "a.m4s", "a/1.m4s", "a/10.m4s", "a/3.m4s", "b/1.m4s"}
+	for prefix, want := range map[string][]string{"": all, "a": all[:5], "a/": all[2:5], "a/1": all[2:4], "a/1.m4s": all[2:3], "a/1.m4s/": nil, "c": nil} {
+		if got := keys(t, s, prefix); !slices.Equal(got, want) {
+			t.Errorf("List %q = %q, want %q", prefix, got, want)
+		}
 	}
 }
 
 func listBreak(t *testing.T, s storage.Store) {
-	put(t, s, "a", blob("a"))
-	put(t, s, "b", blob("b"))
+	put(t, s, "a.m4s", blob("a"))
+	put(t, s, "b.m4s", blob("b"))
 	for range s.List(t.Context(), "") {
 		break
 	}
-	put(t, s, "c", blob("c")) // would block if the list still held a lock
+	put(t, s, "c.m4s", blob("c")) // would block if the list still held a lock
 }
 
 func deletes(t *testing.T, s storage.Store) {
-	put(t, s, "a", blob("a"))
-	put(t, s, "b", blob("b"))
-	if err := s.Delete(t.Context(), "a", "never was"); err != nil {
+	put(t, s, "c/a.m4s", blob("a"))
+	put(t, s, "c/b.m4s", blob("b"))
+	put(t, s, "d/a.m4s", blob("a"))
+	if err := s.Delete(t.Context(), "c/a.m4s", "never/was.m4s", "d/a.m4s"); err != nil {
 		t.Fatalf("Delete: %v", err)
 	}
-	if got := keys(t, s, ""); !slices.Equal(got, []string{"b"}) {
-		t.Errorf("after the delete there are %q, want b", got)
+	if got := keys(t, s, ""); !slices.Equal(got, []string{"c/b.m4s"}) {
+		t.Errorf("after the delete there are %q, want c/b.m4s", got)
 	}
-	put(t, s, "a", blob("something else"))
+	if _, err := s.Get(t.Context(), "d/a.m4s"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("Get of what was deleted = %v, want ErrNotFound", err)
+	}
+	put(t, s, "d/a.m4s", blob("something else"))
 	if err := s.Delete(t.Context()); err != nil {
 		t.Errorf("Delete of nothing: %v", err)
+	}
+}
+
+func types(t *testing.T, s storage.Store) {
+	for key, contentType := range map[string]string{
+		"c/v/1.m4s": "video/mp4", "c/v/2.m4s": "audio/mp4", "c/v/3.m4s": "video/mp4", "c/a/1.m4s": "audio/mp4",
+		"c/v/legacy.m3u8": "application/vnd.apple.mpegurl", "c/legacy.mpd": "application/dash+xml", "c/record.json": "application/json",
+		"c/a/index.m3u8": "text/plain",
+	} {
+		b := blob(key)
+		b.ContentType = contentType
+		put(t, s, key, b)
+		put(t, s, key, b)
+		defer want(t, s, key, b)
 	}
 }
 
@@ -150,10 +167,12 @@ func race(t *testing.T, s storage.Store) {
 	var wg sync.WaitGroup
 	results := make([]error, 8)
 	for i := range results {
-		wg.Go(func() { results[i] = s.Put(context.WithoutCancel(t.Context()), "k", blob(fmt.Sprint("content ", i%2))) })
+		wg.Go(func() {
+			results[i] = s.Put(context.WithoutCancel(t.Context()), "k.m4s", blob(fmt.Sprint("content ", i%2)))
+		})
 	}
 	wg.Wait()
-	b, err := s.Get(t.Context(), "k")
+	b, err := s.Get(t.Context(), "k.m4s")
 	if err != nil {
 		t.Fatalf("Get: %v", err)
 	}
@@ -165,16 +184,16 @@ func race(t *testing.T, s storage.Store) {
 }
 
 func cancelled(t *testing.T, s storage.Store) {
-	put(t, s, "k", blob("a"))
+	put(t, s, "k.m4s", blob("a"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Put(ctx, "l", blob("b")); !errors.Is(err, context.Canceled) {
+	if err := s.Put(ctx, "l.m4s", blob("b")); !errors.Is(err, context.Canceled) {
 		t.Errorf("Put = %v, want context.Canceled", err)
 	}
-	if _, err := s.Get(ctx, "k"); !errors.Is(err, context.Canceled) {
+	if _, err := s.Get(ctx, "k.m4s"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Get = %v, want context.Canceled", err)
 	}
-	if err := s.Delete(ctx, "k"); !errors.Is(err, context.Canceled) {
+	if err := s.Delete(ctx, "k.m4s"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Delete = %v, want context.Canceled", err)
 	}
 	for _, err := range s.List(ctx, "") {
@@ -182,15 +201,15 @@ func cancelled(t *testing.T, s storage.Store) {
 			t.Errorf("List yields %v, want context.Canceled", err)
 		}
 	}
-	want(t, s, "k", blob("a"))
+	want(t, s, "k.m4s", blob("a"))
 }
 
 func lostAcknowledgement(t *testing.T, s storage.Store) {
 	lost := errors.New("lost")
 	f := &Faulty{Store: s, Plan: Once(Put, Fault{After: lost})}
-	if err := f.Put(t.Context(), "k", blob("a")); !errors.Is(err, lost) {
+	if err := f.Put(t.Context(), "k.m4s", blob("a")); !errors.Is(err, lost) {
 		t.Fatalf("Put = %v, want the fault", err)
 	}
-	put(t, f, "k", blob("a"))
-	want(t, f, "k", blob("a"))
+	put(t, f, "k.m4s", blob("a"))
+	want(t, f, "k.m4s", blob("a"))
 }
