@@ -38,7 +38,7 @@ func (v view) stamp(s *timeline.Snapshot, from uint64) stamp {
 }
 
 // depends reports whether a new version of the track makes a new version of the view. A media playlist's reports on other
-// renditions are as old as its own version, which is one part at most.
+// renditions follow from its own position.
 func (v view) depends(track string) bool { return v.track == "" || v.track == track }
 
 // document is one version of a view.

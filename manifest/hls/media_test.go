@@ -7,6 +7,7 @@ import (
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/manifest/hls"
 	"github.com/moqpack/moqpack/manifest/manifesttest"
+	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
 // play is a broadcast of a video track "v" and an audio track "a" in segments of 2 s, so many milliseconds after it began.
@@ -81,9 +82,10 @@ func TestTheHintIsTheNextPart(t *testing.T) {
 	}
 }
 
-func TestReportsNeverLookBeyondTheirOwnPlaylist(t *testing.T) {
+func TestReportsFollowFromThePositionAlone(t *testing.T) {
 	c := channel(20, 4_700)
 	behind := c.Present()
+	c.Lose(897620403, "a")
 	c.Play(manifesttest.Start + 9_000)
 	ahead := c.Present()
 	mixed := behind
@@ -92,26 +94,57 @@ func TestReportsNeverLookBeyondTheirOwnPlaylist(t *testing.T) {
 		t.Errorf("the playlist depends on how far the other rendition is:\n%s\n%s", a, b)
 	}
 	mixed.Renditions = []manifest.Rendition{ahead.Renditions[0], behind.Renditions[1]}
-	got := lines(media(t, mixed, "v", hls.Options{}), "#EXT-X-RENDITION-REPORT:")
-	if len(got) != 1 || got[0] != `URI="../a/index.m3u8",LAST-MSN=897620402,LAST-PART=1` {
-		t.Errorf("a rendition that is behind is reported as %v", got)
+	if a, b := media(t, ahead, "v", hls.Options{}), media(t, mixed, "v", hls.Options{}); a != b {
+		t.Errorf("the playlist depends on how far the other rendition is:\n%s\n%s", a, b)
 	}
 }
 
-func TestReportOfARenditionThatEndsInAGapHasNoPart(t *testing.T) {
-	c := channel(20, 4_000)
-	c.Lose(897620402, "a")
-	c.Play(manifesttest.Start + 6_010)
-	got := lines(media(t, c.Present(), "v", hls.Options{}), "#EXT-X-RENDITION-REPORT:")
-	if len(got) != 1 || got[0] != `URI="../a/index.m3u8",LAST-MSN=897620401,LAST-PART=6` {
-		t.Errorf("before the gap is known: %v", got)
+func TestReportsAreOnePartBehindTheirPlaylist(t *testing.T) {
+	for _, tt := range []struct {
+		parts int64 // of a slot, by the plan
+		at    timeline.Position
+		want  string
+	}{
+		{6, timeline.Position{N: 5}, "LAST-MSN=4,LAST-PART=4"},
+		{6, timeline.Position{N: 5, Parts: 1}, "LAST-MSN=4,LAST-PART=5"},
+		{6, timeline.Position{N: 5, Parts: 2}, "LAST-MSN=5,LAST-PART=0"},
+		{6, timeline.Position{N: 5, Parts: 6}, "LAST-MSN=5,LAST-PART=4"},
+		{6, timeline.Position{N: 5, Parts: 9}, "LAST-MSN=5,LAST-PART=5"}, // a segment longer than its slot
+		{1, timeline.Position{N: 5}, "LAST-MSN=3,LAST-PART=0"},
+		{1, timeline.Position{N: 5, Parts: 1}, "LAST-MSN=4,LAST-PART=0"},
+		{0, timeline.Position{N: 5}, "LAST-MSN=4,LAST-PART=0"},
+		{0, timeline.Position{N: 5, Parts: 1}, "LAST-MSN=4,LAST-PART=0"},
+		{0, timeline.Position{N: 5, Parts: 2}, "LAST-MSN=5,LAST-PART=0"},
+		{0, timeline.Position{N: 5, Parts: 5}, "LAST-MSN=5,LAST-PART=2"},
+		{6, timeline.Position{N: 0, Parts: 1}, "LAST-MSN=0,LAST-PART=0"},
+	} {
+		p := play(20, 4_000)
+		p.Plan.Parts = tt.parts
+		r := &p.Renditions[0]
+		s := *r.Snapshot
+		s.Open = &timeline.Segment{N: tt.at.N, Parts: make([]timeline.Part, tt.at.Parts)}
+		if s.Segments = nil; tt.at.Parts == 0 {
+			s.Open, s.Segments = nil, []timeline.Segment{{N: tt.at.N - 1, State: timeline.Full, Dur: 1}}
+		}
+		r.Snapshot = &s
+		got := lines(media(t, p, "v", hls.Options{}), "#EXT-X-RENDITION-REPORT:")
+		if len(got) != 1 || got[0] != `URI="../a/index.m3u8",`+tt.want {
+			t.Errorf("%d parts, at %+v: %v, want %s", tt.parts, tt.at, got, tt.want)
+		}
 	}
-	c.Play(manifesttest.Start + 6_320)
-	p := c.Present()
-	p.Renditions[1].Snapshot.Open = nil
-	got = lines(media(t, p, "v", hls.Options{}), "#EXT-X-RENDITION-REPORT:")
-	if len(got) != 1 || got[0] != `URI="../a/index.m3u8",LAST-MSN=897620402` {
-		t.Errorf("at the gap: %v", got)
+}
+
+func TestOnlyRenditionsThatAreLiveAreReported(t *testing.T) {
+	p := play(20, 4_700)
+	ended := *p.Renditions[1].Snapshot
+	ended.Ended = true
+	empty := ended
+	empty.Ended, empty.Segments, empty.Open = false, nil, nil
+	for name, s := range map[string]*timeline.Snapshot{"ended": &ended, "empty": &empty} {
+		p.Renditions[1].Snapshot = s
+		if got := lines(media(t, p, "v", hls.Options{}), "#EXT-X-RENDITION-REPORT:"); len(got) != 0 {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

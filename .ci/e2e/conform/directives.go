@@ -120,10 +120,7 @@ func compareDelta(r *report, url string, full, delta *playlist) {
 		url, delta.skipped, len(delta.segments), len(full.segments))
 }
 
-// lasting is the lines without the tag that only a delta has, and without the reports on other renditions, which go on
-// between two requests.
+// lasting is the lines without the tag that only a delta has.
 func lasting(lines []string) []string {
-	return slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
-		return strings.HasPrefix(l, "#EXT-X-SKIP:") || strings.HasPrefix(l, "#EXT-X-RENDITION-REPORT:")
-	})
+	return slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return strings.HasPrefix(l, "#EXT-X-SKIP:") })
 }
