@@ -10,7 +10,7 @@ type Channel interface {
 	// Output is what the channel publishes, nil while there is nothing.
 	Output() *segmenter.Output
 	// Store holds the bytes of everything that Output's timelines mention, under the keys of package manifest.
-	Store() storage.Store
+	Store() storage.Getter
 	// From is the first slot that documents may list: the media of earlier ones may be gone. It never falls.
 	From() uint64
 	// Status is for people. Its Name must not change.

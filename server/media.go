@@ -192,7 +192,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, c *channel, rend
 // follower writes a growing segment.
 type follower struct {
 	w     http.ResponseWriter
-	store storage.Store
+	store storage.Getter
 	name  manifest.Name
 	parts int   // written
 	bytes int64 // written

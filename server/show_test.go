@@ -39,7 +39,7 @@ const (
 
 func newShow(t testing.TB) *show {
 	s := &show{TB: t, store: storage.NewMemory(0)}
-	s.hot = storage.NewHot(s.store, "demo", showWindow)
+	s.hot = storage.NewHot(s.store, "demo", showWindow, nil)
 	s.ready = &segmenter.Output{Plan: segmenter.Plan{
 		Grid: timeline.Grid{Num: 2, Den: 1}, TargetDuration: 2, PartTarget: partMillis * time.Millisecond,
 		Window: showWindow, Independent: true,
@@ -63,7 +63,7 @@ func newShow(t testing.TB) *show {
 
 // Output, Store and Status make the show a Channel.
 func (s *show) Output() *segmenter.Output { return s.out }
-func (s *show) Store() storage.Store      { return s.store }
+func (s *show) Store() storage.Getter     { return s.store }
 func (s *show) From() uint64              { return s.from.Load() }
 func (s *show) Status() Status            { return Status{Name: "demo", State: Live} }
 

@@ -21,6 +21,7 @@ type Hot struct {
 	store   Store
 	channel string
 	window  int
+	leave   func(track string, n uint64)
 	tracks  map[string]*hotTrack
 }
 
@@ -28,6 +29,7 @@ var _ segmenter.Sink = (*Hot)(nil)
 
 // hotTrack is what the store holds of one track.
 type hotTrack struct {
+	name  string
 	init  string   // key of the newest one
 	inits []string // keys of all that are stored
 	slots []slot   // in the order of their first Put
@@ -40,9 +42,14 @@ type slot struct {
 	keys []string
 }
 
-// NewHot returns a Sink for the channel, whose playlists list up to window segments.
-func NewHot(store Store, channel string, window int) *Hot {
-	return &Hot{store: store, channel: channel, window: max(window, 1), tracks: map[string]*hotTrack{}}
+// NewHot returns a Sink for the channel, whose playlists list up to window segments. Before the media of a slot is deleted, leave
+// is told so, by the goroutine that drives the Sink, and again if the delete has to be repeated: whoever lists for longer than
+// the window can say in time that the slot is nowhere else. nil is for nobody.
+func NewHot(store Store, channel string, window int, leave func(track string, n uint64)) *Hot {
+	if leave == nil {
+		leave = func(string, uint64) {}
+	}
+	return &Hot{store: store, channel: channel, window: max(window, 1), leave: leave, tracks: map[string]*hotTrack{}}
 }
 
 // Retain says which tracks the channel has.
@@ -87,7 +94,7 @@ func (h *Hot) name(m segmenter.Media) manifest.Name {
 func (h *Hot) remember(ctx context.Context, m segmenter.Media, key string) {
 	t := h.tracks[m.Track.Name]
 	if t == nil {
-		t = &hotTrack{}
+		t = &hotTrack{name: m.Track.Name}
 		h.tracks[m.Track.Name] = t
 	}
 	t.gone = false
@@ -141,6 +148,7 @@ func (h *Hot) relieve(ctx context.Context) error {
 
 // drop deletes t's oldest slot and the inits that only it needed. The slot stays in line if that fails.
 func (h *Hot) drop(ctx context.Context, t *hotTrack) error {
+	h.leave(t.name, t.slots[0].n)
 	if err := h.store.Delete(ctx, t.slots[0].keys...); err != nil {
 		return err
 	}

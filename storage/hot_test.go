@@ -49,7 +49,7 @@ func list(s storage.Store) []string {
 
 func TestHotNamesWhatItPuts(t *testing.T) {
 	m := storage.NewMemory(0)
-	h := storage.NewHot(m, "demo", window)
+	h := storage.NewHot(m, "demo", window, nil)
 	putInit(t, h, "0123abcd")
 	if err := putSlot(h, 900, 10); err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestHotNamesWhatItPuts(t *testing.T) {
 // Segment n leaves the playlist when n+window is complete and stays for window+1 segments more.
 func TestHotKeepsTwoWindows(t *testing.T) {
 	m := storage.NewMemory(0)
-	h := storage.NewHot(m, "demo", window)
+	h := storage.NewHot(m, "demo", window, nil)
 	putInit(t, h, "00000000")
 	for n := range uint64(2*window + 2) {
 		if err := putSlot(h, n, 1); err != nil {
@@ -93,7 +93,7 @@ func TestHotKeepsTwoWindows(t *testing.T) {
 
 func TestHotKeepsAnInitWhileASegmentNeedsIt(t *testing.T) {
 	m := storage.NewMemory(0)
-	h := storage.NewHot(m, "demo", window)
+	h := storage.NewHot(m, "demo", window, nil)
 	putInit(t, h, "00000000")
 	if err := putSlot(h, 0, 1); err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestHotKeepsAnInitWhileASegmentNeedsIt(t *testing.T) {
 
 func TestHotGivesUpTheLingeringNotTheWindow(t *testing.T) {
 	m := storage.NewMemory(2 * 10 * (window + 2))
-	h := storage.NewHot(m, "demo", window)
+	h := storage.NewHot(m, "demo", window, nil)
 	for n := range uint64(50) {
 		if err := putSlot(h, n, 10); err != nil {
 			t.Fatal(err)
@@ -132,7 +132,7 @@ func TestHotGivesUpTheLingeringNotTheWindow(t *testing.T) {
 // A publisher that names its tracks anew whenever it starts must not fill the store.
 func TestHotForgetsTracksThatAreGone(t *testing.T) {
 	m := storage.NewMemory(0)
-	h := storage.NewHot(m, "demo", window)
+	h := storage.NewHot(m, "demo", window, nil)
 	most := 0
 	for n := range uint64(200) {
 		track := media.Track{Name: fmt.Sprintf("v%d", n/10), Kind: media.Video}
@@ -154,7 +154,7 @@ func TestHotForgetsTracksThatAreGone(t *testing.T) {
 
 func TestHotGivesUpATrackThatIsGoneForOneThatIsThere(t *testing.T) {
 	m := storage.NewMemory(2 * 10 * (window + 2))
-	h := storage.NewHot(m, "demo", window)
+	h := storage.NewHot(m, "demo", window, nil)
 	other := media.Track{Name: "w", Kind: media.Video}
 	for n := range uint64(window + 1) {
 		if err := putSlotOf(h, &other, n, 10); err != nil {
@@ -170,7 +170,7 @@ func TestHotGivesUpATrackThatIsGoneForOneThatIsThere(t *testing.T) {
 }
 
 func TestHotFailsWhenTheWindowDoesNotFit(t *testing.T) {
-	h := storage.NewHot(storage.NewMemory(50), "demo", window)
+	h := storage.NewHot(storage.NewMemory(50), "demo", window, nil)
 	var err error
 	for n := uint64(0); n < 10 && err == nil; n++ {
 		err = putSlot(h, n, 10)
@@ -184,7 +184,7 @@ func TestHotDeletesWhatWasPutWithoutAcknowledgement(t *testing.T) {
 	m := storage.NewMemory(0)
 	lost := errors.New("lost")
 	f := &storagetest.Faulty{Store: m, Plan: storagetest.Once(storagetest.Put, storagetest.Fault{After: lost})}
-	h := storage.NewHot(f, "demo", window)
+	h := storage.NewHot(f, "demo", window, nil)
 	if err := putSlot(h, 0, 1); !errors.Is(err, lost) {
 		t.Fatalf("got %v, want the fault", err)
 	}
@@ -201,7 +201,7 @@ func TestHotDeletesWhatWasPutWithoutAcknowledgement(t *testing.T) {
 func TestHotTriesAFailedDeleteAgain(t *testing.T) {
 	m := storage.NewMemory(0)
 	f := &storagetest.Faulty{Store: m, Plan: storagetest.Once(storagetest.Delete, storagetest.Fault{Before: errors.New("down")})}
-	h := storage.NewHot(f, "demo", window)
+	h := storage.NewHot(f, "demo", window, nil)
 	for n := range uint64(20) {
 		if err := putSlot(h, n, 1); err != nil {
 			t.Fatal(err)
@@ -209,5 +209,67 @@ func TestHotTriesAFailedDeleteAgain(t *testing.T) {
 	}
 	if got := len(list(m)); got != 3*(2*window+2) {
 		t.Errorf("%d keys are left, want %d", got, 3*(2*window+2))
+	}
+}
+
+// left records what leaves, and fails the test if it is not in the store any more.
+func left(t *testing.T, m *storage.Memory, slots *[]string) func(string, uint64) {
+	return func(track string, n uint64) {
+		key := fmt.Sprintf("demo/%s/%d.m4s", track, n)
+		if _, err := m.Get(t.Context(), key); err != nil {
+			t.Errorf("%s is to leave: %v", key, err)
+		}
+		*slots = append(*slots, fmt.Sprint(track, n))
+	}
+}
+
+func TestHotTellsWhatLeavesBeforeItIsGone(t *testing.T) {
+	m := storage.NewMemory(0)
+	var slots []string
+	h := storage.NewHot(m, "demo", window, left(t, m, &slots))
+	other := media.Track{Name: "w", Kind: media.Video}
+	for n := range uint64(2) {
+		if err := putSlotOf(h, &other, n, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.Retain([]string{"v"})
+	for n := range uint64(2*window + 4) {
+		if err := putSlot(h, n, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(slots)
+	if want := []string{"v0", "v1", "w0", "w1"}; !slices.Equal(slots, want) {
+		t.Errorf("%q left, want %q", slots, want)
+	}
+}
+
+func TestHotTellsWhatLeavesAFullStore(t *testing.T) {
+	m := storage.NewMemory(2 * 10 * (window + 2))
+	var slots []string
+	h := storage.NewHot(m, "demo", window, left(t, m, &slots))
+	for n := range uint64(window + 4) {
+		if err := putSlot(h, n, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"v0", "v1"}; !slices.Equal(slots, want) {
+		t.Errorf("%q left, want %q", slots, want)
+	}
+}
+
+func TestHotTellsAgainWhatItCouldNotDelete(t *testing.T) {
+	m := storage.NewMemory(0)
+	f := &storagetest.Faulty{Store: m, Plan: storagetest.Once(storagetest.Delete, storagetest.Fault{Before: errors.New("down")})}
+	var slots []string
+	h := storage.NewHot(f, "demo", window, left(t, m, &slots))
+	for n := range uint64(2*window + 4) {
+		if err := putSlot(h, n, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"v0", "v0", "v1"}; !slices.Equal(slots, want) {
+		t.Errorf("%q left, want %q", slots, want)
 	}
 }

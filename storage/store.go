@@ -28,15 +28,20 @@ func (e *FullError) Error() string {
 // Unwrap makes the error an ErrFull.
 func (e *FullError) Unwrap() error { return ErrFull }
 
+// Getter is the part of a Store that those who serve it need.
+type Getter interface {
+	// Get returns the blob under key or ErrNotFound. Its Digest, if any, is that of the bytes that were read, and not what it
+	// was when they were put.
+	Get(ctx context.Context, key string) (Blob, error)
+}
+
 // Store keeps immutable blobs. All methods may be called concurrently. A key is elements with slashes between them, as package
 // manifest makes them: letters, digits, '-', '_', '~', and in the last element, and there alone, at least one dot in the midst.
 type Store interface {
 	// Put stores b under key. Putting the same content again succeeds; other content is ErrConflict and changes nothing.
 	// A store that is bounded refuses with ErrFull: it never forgets on its own what it has accepted.
 	Put(ctx context.Context, key string, b Blob) error
-	// Get returns the blob under key or ErrNotFound. Its Digest, if any, is that of the bytes that were read, and not what it
-	// was when they were put.
-	Get(ctx context.Context, key string) (Blob, error)
+	Getter
 	// List yields the keys that start with prefix, ascending.
 	List(ctx context.Context, prefix string) iter.Seq2[string, error]
 	// Delete removes keys. A key that does not exist is no error.

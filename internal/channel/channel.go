@@ -62,7 +62,7 @@ func New(cfg Config) (*Channel, error) {
 	if err := cfg.Segmenter.Validate(); err != nil {
 		return nil, fmt.Errorf("channel %q: %w", cfg.Name, err)
 	}
-	hot := storage.NewHot(cfg.Store, cfg.Name, cfg.Segmenter.Window)
+	hot := storage.NewHot(cfg.Store, cfg.Name, cfg.Segmenter.Window, nil)
 	return &Channel{
 		name: cfg.Name, namespace: cfg.Namespace, source: cfg.Source, store: cfg.Store,
 		fold: segmenter.New(cfg.Segmenter, hot, nil, nil), hot: hot,
@@ -226,7 +226,7 @@ func (c *Channel) send(ctx context.Context, e event) error {
 func (c *Channel) Output() *segmenter.Output { return c.fold.Output() }
 
 // Store implements server.Channel.
-func (c *Channel) Store() storage.Store { return c.store }
+func (c *Channel) Store() storage.Getter { return c.store }
 
 // From implements server.Channel.
 func (c *Channel) From() uint64 { return 0 }
