@@ -1,0 +1,153 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/subscriber"
+)
+
+// Config is everything that a process packages and where it puts it. Begin with Default.
+type Config struct {
+	Server   Server    `yaml:"server"`
+	Memory   Size      `yaml:"memory"` // for the media of one channel
+	Storage  Storage   `yaml:"storage"`
+	Channels []Channel `yaml:"channels"`
+
+	wrote   map[string]position // what the file says, and where; empty for flags
+	secrets []secret
+}
+
+// Server is the HTTP origin.
+type Server struct {
+	HTTP string `yaml:"http"` // address to listen on
+	Cert string `yaml:"cert"` // PEM files
+	Key  string `yaml:"key"`
+	// Stale is how long a channel may have nothing new before viewers are sent to another instance. 0: they never are.
+	Stale Duration `yaml:"stale"`
+	// Incomplete sends them there even if only some of its renditions have nothing new.
+	Incomplete bool `yaml:"incomplete"`
+}
+
+// Storage is where recordings may be, for all channels.
+type Storage struct {
+	Disk Disk `yaml:"disk"`
+	S3   S3   `yaml:"s3"`
+}
+
+// Disk is a directory.
+type Disk struct {
+	Dir   string `yaml:"dir"`   // empty: there is none
+	Limit Size   `yaml:"limit"` // of all that is in it
+}
+
+// S3 is a bucket. Credentials come from the environment, the shared files or the machine's role, never from here.
+type S3 struct {
+	URL          string `yaml:"url"`      // s3://bucket/prefix; empty: there is none
+	Endpoint     string `yaml:"endpoint"` // of a compatible store; empty: AWS
+	Region       string `yaml:"region"`
+	PathStyle    bool   `yaml:"path_style"` // the bucket is part of the path, not of the host name
+	Profile      string `yaml:"profile"`    // of the shared configuration files
+	Role         string `yaml:"role"`       // ARN of the role to assume
+	SSE          string `yaml:"sse"`        // AES256 or aws:kms; empty: what the bucket says
+	KMSKey       string `yaml:"kms_key"`
+	StorageClass string `yaml:"storage_class"`
+	Redirect     bool   `yaml:"redirect"` // older media is redirected to the bucket's URL instead of passed on
+}
+
+// Channel is a broadcast and its outputs.
+type Channel struct {
+	Name      string    `yaml:"name"`      // in URLs; empty: the namespace's last field
+	Relay     string    `yaml:"relay"`     // moqt://HOST[:PORT][/PATH][?draft=18]
+	Namespace string    `yaml:"namespace"` // fields separated by /
+	TLS       TLS       `yaml:"tls"`
+	Segmenter Segmenter `yaml:"segmenter"`
+	DVR       Duration  `yaml:"dvr"` // how far viewers may go back
+	Archive   Archive   `yaml:"archive"`
+}
+
+// TLS says whom to believe to be the relay. At most one field may be set.
+type TLS struct {
+	CA          string `yaml:"ca"`
+	Fingerprint string `yaml:"fingerprint"`
+	Insecure    bool   `yaml:"insecure"`
+}
+
+// Segmenter must be the same on all instances of a channel: the bytes depend on it.
+type Segmenter struct {
+	Segment Duration `yaml:"segment"`
+	Part    Duration `yaml:"part"`
+	Window  int      `yaml:"window"`
+}
+
+// Archive says in which of the stores a channel is recorded, and for how long. A store that is not configured is none of them.
+type Archive struct {
+	Disk bool `yaml:"disk"`
+	S3   bool `yaml:"s3"`
+	// Retain and RetainBytes bound what is kept: what is older, or more. 0: no bound.
+	Retain      Duration `yaml:"retain"`
+	RetainBytes Size     `yaml:"retain_bytes"`
+}
+
+// Default suits one machine: what is not said is as here, in the file and on the command line.
+func Default() Config {
+	return Config{
+		Server:  Server{HTTP: "localhost:8080"},
+		Memory:  1 << 30,
+		Storage: Storage{Disk: Disk{Limit: 50 << 30}},
+	}
+}
+
+// DefaultChannel is a channel of which nothing has been said yet.
+func DefaultChannel() Channel {
+	s := segmenter.DefaultConfig()
+	return Channel{
+		Segmenter: Segmenter{Segment: Duration(s.Target), Part: Duration(s.Part), Window: s.Window},
+		Archive:   Archive{Disk: true, S3: true},
+	}
+}
+
+// OnDisk and OnS3 report whether the channel is recorded there.
+func (c *Config) OnDisk(ch *Channel) bool { return ch.Archive.Disk && c.Storage.Disk.Dir != "" }
+
+// OnS3 : see OnDisk.
+func (c *Config) OnS3(ch *Channel) bool { return ch.Archive.S3 && c.Storage.S3.URL != "" }
+
+// Source is the channel's part for the subscriber.
+func (ch *Channel) Source() (subscriber.Config, error) {
+	c := subscriber.DefaultConfig()
+	c.Relay, c.Channel = ch.Relay, ch.Name
+	c.TLS = subscriber.TLS{CA: ch.TLS.CA, Fingerprint: ch.TLS.Fingerprint, Insecure: ch.TLS.Insecure}
+	var err error
+	c.Namespace, err = subscriber.ParseNamespace(ch.Namespace)
+	return c, err
+}
+
+// Cut is the channel's part for the segmenter.
+func (ch *Channel) Cut() segmenter.Config {
+	c := segmenter.DefaultConfig()
+	c.Target, c.Part = time.Duration(ch.Segmenter.Segment), time.Duration(ch.Segmenter.Part)
+	c.Window, c.DVR = ch.Segmenter.Window, time.Duration(ch.DVR)
+	return c
+}
+
+// complete fills in what follows from the rest.
+func (c *Config) complete() {
+	for i := range c.Channels {
+		ch := &c.Channels[i]
+		if fields, err := subscriber.ParseNamespace(ch.Namespace); ch.Name == "" && err == nil {
+			ch.Name = fields[len(fields)-1]
+		}
+	}
+}
+
+// Redact replaces what came from the environment, and what in a URL is nobody's business, by the name of where it came from.
+func (c *Config) Redact(s string) string {
+	for _, x := range c.secrets {
+		for _, form := range x.forms() {
+			s = strings.ReplaceAll(s, form, x.name)
+		}
+	}
+	return s
+}

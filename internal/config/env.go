@@ -1,0 +1,88 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// secret is a text that must not be printed, and what to print instead.
+type secret struct{ text, name string }
+
+// minSecret is the length from which on a text is worth hiding: shorter ones are no secret, and hiding them garbles messages.
+const minSecret = 4
+
+// forms are the spellings in which the text may turn up in a message.
+func (s secret) forms() []string {
+	if len(s.text) < minSecret {
+		return nil
+	}
+	quoted := strconv.Quote(s.text)
+	return []string{s.text, quoted[1 : len(quoted)-1], url.QueryEscape(s.text), url.PathEscape(s.text)}
+}
+
+// maxText bounds a value after expansion.
+const maxText = 64 << 10
+
+// expand replaces ${NAME} by the variable and $$ by $. It goes over s once: what a variable holds is not expanded again.
+func expand(s string, env func(string) (string, bool)) (string, []secret, error) {
+	if !strings.Contains(s, "$") {
+		return s, nil, nil
+	}
+	var b strings.Builder
+	var secrets []secret
+	for {
+		before, after, found := strings.Cut(s, "$")
+		b.WriteString(before)
+		if !found {
+			return b.String(), secrets, nil
+		}
+		if rest, ok := strings.CutPrefix(after, "$"); ok {
+			b.WriteByte('$')
+			s = rest
+			continue
+		}
+		name, rest, closed := strings.Cut(strings.TrimPrefix(after, "{"), "}")
+		if !strings.HasPrefix(after, "{") || !closed || !isName(name) {
+			return "", nil, fmt.Errorf("a $ that begins no ${NAME}: write $$ for the sign itself")
+		}
+		value, ok := env(name)
+		if !ok {
+			return "", nil, fmt.Errorf("the environment variable %s is not set", cut(name))
+		}
+		if b.WriteString(value); b.Len() > maxText {
+			return "", nil, fmt.Errorf("with ${%s} it is longer than %d bytes", cut(name), maxText)
+		}
+		secrets = append(secrets, secret{value, "${" + name + "}"})
+		s = rest
+	}
+}
+
+// isName reports whether s may be the name of an environment variable (POSIX 8.1).
+func isName(s string) bool {
+	for i, c := range []byte(s) {
+		if c != '_' && (c|0x20 < 'a' || c|0x20 > 'z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// hidden are the parts of a URL that may be credentials: user and password, and all of the query but our own draft=.
+func hidden(s string) []secret {
+	var out []secret
+	rest, query, _ := strings.Cut(s, "?")
+	if _, after, ok := strings.Cut(rest, "://"); ok {
+		host, _, _ := strings.Cut(after, "/")
+		if at := strings.LastIndex(host, "@"); at > 0 {
+			out = append(out, secret{host[:at], "***"})
+		}
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		if key, value, _ := strings.Cut(pair, "="); key != "draft" {
+			out = append(out, secret{value, "***"})
+		}
+	}
+	return out
+}

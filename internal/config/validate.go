@@ -1,0 +1,187 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Bounds of what may be chosen.
+const (
+	minMemory = 1 << 20
+	maxMemory = 1 << 44
+	minDisk   = 64 << 20
+	minStale  = Duration(time.Second)
+	maxStale  = Duration(time.Hour)
+)
+
+// Validate reports every fault, each a Fault with its path. What is a matter of the outside world, such as whether a file
+// exists, is not its affair. It hides what may be secret in its messages.
+func (c *Config) Validate() error {
+	var fs faults
+	c.Server.validate(&fs)
+	if c.Memory < minMemory || c.Memory > maxMemory {
+		fs.add("memory", "%s is not between 1MiB and 16TiB", c.Memory)
+	}
+	c.Storage.validate(&fs)
+	if c.Server.Stale == 0 && c.Server.Incomplete {
+		fs.add("server.incomplete", "this needs server.stale, the time after which a rendition is behind")
+	}
+	if len(c.Channels) == 0 {
+		fs.add("channels", "there is none: name a relay and a namespace")
+	}
+	names := map[string]bool{}
+	for i := range c.Channels {
+		ch := &c.Channels[i]
+		at := fmt.Sprintf("channels[%d].", i)
+		c.channel(&fs, at, ch)
+		if ch.Name != "" && names[ch.Name] {
+			fs.add(at+"name", "two channels are called %q: give them different names", cut(ch.Name))
+		}
+		names[ch.Name] = true
+	}
+	for _, f := range fs {
+		f.Text = c.Redact(f.Text)
+		for _, u := range c.urls() {
+			for _, s := range hidden(u) {
+				for _, form := range s.forms() {
+					f.Text = strings.ReplaceAll(f.Text, form, s.name)
+				}
+			}
+		}
+	}
+	return fs.join()
+}
+
+// urls are the values in which people put credentials.
+func (c *Config) urls() []string {
+	out := []string{c.Storage.S3.URL, c.Storage.S3.Endpoint}
+	for _, ch := range c.Channels {
+		out = append(out, ch.Relay)
+	}
+	return out
+}
+
+func (s *Server) validate(fs *faults) {
+	if _, _, err := net.SplitHostPort(s.HTTP); err != nil {
+		fs.add("server.http", "%q is not of the form HOST:PORT or :PORT", cut(s.HTTP))
+	}
+	if (s.Cert == "") != (s.Key == "") {
+		fs.add("server.cert", "a certificate and its key go together: give both or none")
+	}
+	if s.Stale != 0 && (s.Stale < minStale || s.Stale > maxStale) {
+		fs.add("server.stale", "%s is not between 1s and 1h", s.Stale)
+	}
+}
+
+func (s *Storage) validate(fs *faults) {
+	if s.Disk.Limit < minDisk {
+		fs.add("storage.disk.limit", "%s is less than 64MiB: that is not enough to work with", s.Disk.Limit)
+	}
+	s.S3.validate(fs)
+}
+
+func (s *S3) validate(fs *faults) {
+	const at = "storage.s3."
+	if s.URL == "" {
+		for _, f := range []struct{ key, value string }{
+			{"endpoint", s.Endpoint}, {"region", s.Region}, {"profile", s.Profile}, {"role", s.Role}, {"sse", s.SSE},
+			{"kms_key", s.KMSKey}, {"storage_class", s.StorageClass},
+		} {
+			if f.value != "" {
+				fs.add(at+f.key, "this needs storage.s3.url, s3://BUCKET/PREFIX")
+			}
+		}
+		if s.PathStyle || s.Redirect {
+			fs.add(at+"url", "path_style and redirect need it: s3://BUCKET/PREFIX")
+		}
+		return
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Scheme != "s3" || u.Host == "" || u.User != nil || u.Port() != "" || u.RawQuery != "" || u.Fragment != "" {
+		fs.add(at+"url", "%q is not of the form s3://BUCKET/PREFIX", cut(s.URL))
+	}
+	if s.Endpoint != "" {
+		u, err := url.Parse(s.Endpoint)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			fs.add(at+"endpoint", "%q is not of the form https://HOST[:PORT]: credentials come from the environment", cut(s.Endpoint))
+		}
+	}
+	if s.Role != "" && !strings.HasPrefix(s.Role, "arn:") {
+		fs.add(at+"role", "%q is not an ARN, such as arn:aws:iam::123456789012:role/moqpack", cut(s.Role))
+	}
+	switch s.SSE {
+	case "", "AES256", "aws:kms", "aws:kms:dsse":
+	default:
+		fs.add(at+"sse", "%q is neither AES256 nor aws:kms", cut(s.SSE))
+	}
+	if s.KMSKey != "" && !strings.HasPrefix(s.SSE, "aws:kms") {
+		fs.add(at+"kms_key", "this needs sse: aws:kms")
+	}
+}
+
+// channel judges a channel whose fields have paths that begin with at.
+func (c *Config) channel(fs *faults, at string, ch *Channel) {
+	if ch.Relay == "" {
+		fs.add(at+"relay", "this is needed: moqt://HOST[:PORT][/PATH]")
+	}
+	if ch.Namespace == "" {
+		fs.add(at+"namespace", "this is needed: the broadcast's namespace, its fields separated by /")
+	}
+	if ch.Relay != "" && ch.Namespace != "" {
+		src, err := ch.Source()
+		if err != nil {
+			fs.add(at+"namespace", "%s", err)
+		} else {
+			passOn(fs, at, src.Validate(), ": ")
+		}
+	}
+	passOn(fs, at, ch.Cut().Validate(), " ")
+	c.archive(fs, at, ch)
+}
+
+func (c *Config) archive(fs *faults, at string, ch *Channel) {
+	for _, s := range []struct {
+		key  string
+		want bool
+		have bool
+	}{{"disk", ch.Archive.Disk, c.Storage.Disk.Dir != ""}, {"s3", ch.Archive.S3, c.Storage.S3.URL != ""}} {
+		if _, said := c.wrote[at+"archive."+s.key]; said && s.want && !s.have {
+			fs.add(at+"archive."+s.key, "there is no storage.%s to record on", s.key)
+		}
+	}
+	kept := c.OnDisk(ch) || c.OnS3(ch)
+	if ch.DVR > 0 && !kept {
+		fs.add(at+"dvr", "this needs a store, storage.disk or storage.s3: what leaves memory must be somewhere")
+	}
+	if ch.Archive.Retain > 0 && !kept {
+		fs.add(at+"archive.retain", "this needs a store, storage.disk or storage.s3")
+	}
+	if ch.Archive.RetainBytes > 0 && !kept {
+		fs.add(at+"archive.retain_bytes", "this needs a store, storage.disk or storage.s3")
+	}
+	if ch.Archive.Retain > 0 && ch.Archive.Retain < ch.DVR {
+		fs.add(at+"archive.retain", "%s is shorter than the dvr of %s: viewers could not go back so far", ch.Archive.Retain, ch.DVR)
+	}
+}
+
+// passOn takes over the faults that another package found in its own Config, under the names that ours has for its fields.
+func passOn(fs *faults, at string, err error, sep string) {
+	if err == nil {
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			passOn(fs, at, e, sep)
+		}
+		return
+	}
+	field, text, _ := strings.Cut(err.Error(), sep)
+	ours := map[string]string{"target": "segmenter.segment", "part": "segmenter.part", "window": "segmenter.window"}
+	if name, ok := ours[field]; ok {
+		field = name
+	}
+	fs.add(at+field, "%s", text)
+}
