@@ -8,30 +8,40 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moqpack/moqpack/internal/config"
 )
 
 func TestChannelNames(t *testing.T) {
 	for _, tt := range []struct {
-		namespaces [][]string
-		names      []string
-		want       []string
-		err        string
+		namespaces, names, want []string
+		err                     string
 	}{
-		{namespaces: [][]string{{"live", "studio1"}, {"news"}}, want: []string{"studio1", "news"}},
-		{namespaces: [][]string{{"live", "a"}, {"live", "b"}}, names: []string{"x", "y"}, want: []string{"x", "y"}},
-		{namespaces: [][]string{{"live", "a"}, {"other", "a"}}, err: "--name"},
-		{namespaces: [][]string{{"live"}}, names: []string{""}, err: "--name"},
-		{namespaces: [][]string{{"a"}, {"b"}}, names: []string{"x"}, err: "one name for each namespace"},
+		{namespaces: []string{"live/studio1", "news"}, want: []string{"studio1", "news"}},
+		{namespaces: []string{"live/a", "live/b"}, names: []string{"x", "y"}, want: []string{"x", "y"}},
+		{namespaces: []string{"live/a", "other/a"}, err: "--name: two channels"},
+		{namespaces: []string{"live"}, names: []string{""}, err: "--name"},
+		{namespaces: []string{"a", "b"}, names: []string{"x"}, err: "one name for each namespace"},
 	} {
-		got, err := channelNames(tt.namespaces, tt.names)
+		b := newBroadcasts()
+		b.channel.Relay, b.namespaces, b.names = "moqt://r", tt.namespaces, tt.names
+		cfg, err := b.assemble()
 		if tt.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%v %v: error %v, want one that says %q", tt.namespaces, tt.names, err, tt.err)
 			}
 			continue
 		}
-		if err != nil || !slices.Equal(got, tt.want) {
-			t.Errorf("%v %v: %v, %v, want %v", tt.namespaces, tt.names, got, err, tt.want)
+		if err != nil {
+			t.Errorf("%v %v: %v", tt.namespaces, tt.names, err)
+			continue
+		}
+		var got []string
+		for _, c := range cfg.Channels {
+			got = append(got, c.Name)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%v %v: %v, want %v", tt.namespaces, tt.names, got, tt.want)
 		}
 	}
 }
@@ -41,11 +51,19 @@ func TestBadFlagsAreRefusedBeforeAnythingStarts(t *testing.T) {
 		args []string
 		err  string
 	}{
-		{[]string{"serve"}, "required flag"},
+		{[]string{"serve"}, "give --relay and --namespace, or --config FILE"},
+		{[]string{"serve", "--config", "f", "--relay", "moqt://x"}, "put into f what --relay says"},
+		{[]string{"serve", "--config", "/none/f"}, "/none/f"},
 		{[]string{"serve", "--relay", "http://x", "--namespace", "a"}, "moqt://"},
 		{[]string{"serve", "--relay", "moqt://x", "--namespace", ""}, "--namespace"},
 		{[]string{"serve", "--relay", "moqt://x?draft=7", "--namespace", "a"}, "18, 19, 16"},
 		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--memory", "0"}, "--memory"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--memory", "10"}, "has no unit"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--namespace", "b", "--dvr", "4h"}, "--dvr: this needs a store, --data or --s3"},
+		{[]string{"demo", "--retain", "4h"}, "--retain: this needs a store"},
+		{[]string{"demo", "--data", "d", "--retain", "1h", "--dvr", "1d"}, "--retain: 1h is shorter than the dvr of 1d"},
+		{[]string{"demo", "--s3", "bucket"}, "--s3: \"bucket\" is not of the form s3://BUCKET/PREFIX"},
+		{[]string{"demo", "--s3-path-style"}, "--s3: "},
 		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--http-cert", "/none", "--http-key", "/none"}, "--http-cert"},
 		{[]string{"demo", "--draft", "7"}, "18, 19, 16"},
 		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--segment", "1ms"}, "--segment"},
@@ -100,7 +118,7 @@ func TestTheURLShownCanBeOpenedHere(t *testing.T) {
 		{"192.0.2.1:0", "", "http://192.0.2.1:9"},
 		{"[::1]:0", "", "http://[::1]:9"},
 	} {
-		o := origin{flags: originFlags{addr: tt.addr, cert: tt.cert}}
+		o := origin{cfg: &config.Config{Server: config.Server{HTTP: tt.addr, Cert: tt.cert}}}
 		if got := o.base(&net.TCPAddr{Port: 9}); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.addr, got, tt.want)
 		}

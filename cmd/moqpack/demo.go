@@ -4,17 +4,17 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/moqpack/moqpack/internal/config"
 	"github.com/moqpack/moqpack/internal/sim"
 	"github.com/moqpack/moqpack/internal/sim/live"
-	"github.com/moqpack/moqpack/segmenter"
-	"github.com/moqpack/moqpack/subscriber"
 )
 
 func demoCommand() *cobra.Command {
-	var f originFlags
+	f := newFlags()
 	var draft string
 	c := &cobra.Command{
 		Use:   "demo",
@@ -25,18 +25,19 @@ AAC tracks, endless), subscribe to it as to any stranger, and serve it as the ch
 The picture carries a clock and a barcode of its frame number, so that latency can be read off the screen.`,
 		Example: `  moqpack demo
   moqpack demo --http 0.0.0.0:9000
-  moqpack demo --draft 16`,
+  moqpack demo --draft 16
+  moqpack demo --data /tmp/moqpack --dvr 1h`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return demo(c.Context(), c, f, draft)
 		},
 	}
-	f.register(c)
+	f.origin(c.Flags())
 	c.Flags().StringVar(&draft, "draft", "", "MoQT draft to speak: 18, 19 or 16 (default: negotiated)")
 	return c
 }
 
-func demo(ctx context.Context, c *cobra.Command, f originFlags, draft string) error {
+func demo(ctx context.Context, c *cobra.Command, f *flags, draft string) error {
 	broadcast, err := live.Demo("demo")
 	if err != nil {
 		return err
@@ -50,15 +51,21 @@ func demo(ctx context.Context, c *cobra.Command, f originFlags, draft string) er
 		return fmt.Errorf("demo: %w", err)
 	}
 	defer conn.Close()
-	o, err := newOrigin(f, segmenter.DefaultConfig())
+	ch := f.channel
+	ch.Name, ch.Namespace = "demo", strings.Join(broadcast.Namespace, "/")
+	ch.Relay, ch.TLS.Fingerprint = "moqt://"+conn.LocalAddr().String(), fmt.Sprintf("%x", pub.Fingerprint())
+	if draft != "" {
+		ch.Relay += "?draft=" + draft
+	}
+	f.config.Channels = []config.Channel{ch}
+	if err := f.valid(); err != nil {
+		return err
+	}
+	o, err := newOrigin(&f.config)
 	if err != nil {
 		return err
 	}
-	relay := "moqt://" + conn.LocalAddr().String()
-	if draft != "" {
-		relay += "?draft=" + draft
-	}
-	if err := o.add("demo", relay, broadcast.Namespace, subscriber.TLS{Fingerprint: fmt.Sprintf("%x", pub.Fingerprint())}); err != nil {
+	if err := o.add(&f.config.Channels[0]); err != nil {
 		return err
 	}
 	return o.run(ctx, c.OutOrStdout(), func(ctx context.Context) error { return pub.Serve(ctx, conn) })

@@ -132,8 +132,8 @@ func (ch *Channel) Cut() segmenter.Config {
 	return c
 }
 
-// complete fills in what follows from the rest.
-func (c *Config) complete() {
+// Complete fills in what follows from the rest.
+func (c *Config) Complete() {
 	for i := range c.Channels {
 		ch := &c.Channels[i]
 		if fields, err := subscriber.ParseNamespace(ch.Namespace); ch.Name == "" && err == nil {

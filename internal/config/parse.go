@@ -49,7 +49,7 @@ func Parse(body []byte, env func(string) (string, bool)) (*Config, error) {
 	d.value(root, "", &c)
 	c.wrote, c.secrets = d.wrote, d.secrets
 	if len(d.faults) == 0 {
-		c.complete()
+		c.Complete()
 		for _, f := range Faults(c.Validate()) {
 			at := d.at(f.Path)
 			f.Line, f.Column = at.line, at.column

@@ -57,6 +57,8 @@ func borders() []border {
 			"YAML is read in one place, strictly; tests may read other files"},
 		{"github.com/spf13/cobra", []string{"cmd"}, "", false,
 			"flags and help are the command's own affair"},
+		{"github.com/spf13/pflag", []string{"cmd"}, "", false,
+			"flags and help are the command's own affair"},
 		{"github.com/mattn/go-isatty", []string{"cmd"}, "", false,
 			"only the command has a terminal"},
 		{"github.com/google/go-cmp", nil, "", true,
