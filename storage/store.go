@@ -7,12 +7,13 @@ import (
 	"iter"
 )
 
-// Errors that every Store returns, wrapped with the operation and the key.
+// Errors that every Store, and Tiers, return, wrapped with the operation and the key.
 var (
 	ErrNotFound = errors.New("not found")
 	ErrConflict = errors.New("other content exists under this key")
 	ErrFull     = errors.New("store is full")
 	ErrStale    = errors.New("the document has changed meanwhile")
+	ErrCorrupt  = errors.New("the content is not what was put")
 )
 
 // FullError says by how much a Put exceeded a store that is bounded. It is an ErrFull.
