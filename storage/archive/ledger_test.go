@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,10 +47,10 @@ func putText(t testing.TB, s storage.Store, key, text string) {
 }
 
 // down is a store whose operations fail while *is.
-func down(s storage.Store, is *bool, asked *int) *storagetest.Faulty {
+func down(s storage.Store, is *atomic.Bool, asked *atomic.Int64) *storagetest.Faulty {
 	return &storagetest.Faulty{Store: s, Plan: func(storagetest.Op, string) storagetest.Fault {
-		*asked++
-		if *is {
+		asked.Add(1)
+		if is.Load() {
 			return storagetest.Fault{Before: errDown}
 		}
 		return storagetest.Fault{}
@@ -145,7 +146,9 @@ func raceLedgers(t *testing.T, seed uint64) {
 
 func TestAStoreThatIsDownCostsPatienceOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		isDown, asked := true, 0
+		var isDown atomic.Bool
+		var asked atomic.Int64
+		isDown.Store(true)
 		l := NewLedger(down(storage.NewMemory(0), &isDown, &asked), "c", 2*time.Second, quiet())
 		begin := func(i int) (time.Duration, error) {
 			at := time.Now()
@@ -155,14 +158,14 @@ func TestAStoreThatIsDownCostsPatienceOnce(t *testing.T) {
 		if took, err := begin(0); !errors.Is(err, errDown) || took > 2*time.Second {
 			t.Errorf("the first claim took %v: %v", took, err)
 		}
-		before := asked
-		if took, err := begin(1); !errors.Is(err, errAway) || took != 0 || asked != before {
-			t.Errorf("the second claim took %v and asked %d times: %v", took, asked-before, err)
+		before := asked.Load()
+		if took, err := begin(1); !errors.Is(err, errAway) || took != 0 || asked.Load() != before {
+			t.Errorf("the second claim took %v and asked %d times: %v", took, asked.Load()-before, err)
 		}
-		if got := l.Published(t.Context(), "v", 1, 2); got != nil || asked != before {
-			t.Errorf("Published asked %d times", asked-before)
+		if got := l.Published(t.Context(), "v", 1, 2); got != nil || asked.Load() != before {
+			t.Errorf("Published asked %d times", asked.Load()-before)
 		}
-		isDown = false
+		isDown.Store(false)
 		time.Sleep(awayFor + time.Second)
 		_, err := begin(2)
 		must(t, err)
@@ -196,7 +199,9 @@ func TestWhatWasDecidedAloneIsMadeUp(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log bytes.Buffer
 				store := storage.NewMemory(0)
-				isDown, asked := true, 0
+				var isDown atomic.Bool
+				var asked atomic.Int64
+				isDown.Store(true)
 				l := NewLedger(down(store, &isDown, &asked), "c", time.Second, slog.New(slog.NewTextHandler(&log, nil)))
 				for i := range 2 {
 					if _, err := l.Begin(t.Context(), segmenter.Epoch{Index: i, First: uint64(50 * i)}); err == nil {
@@ -205,7 +210,7 @@ func TestWhatWasDecidedAloneIsMadeUp(t *testing.T) {
 				}
 				_, err := NewLedger(store, "c", time.Second, quiet()).Begin(t.Context(), tt.theirs)
 				must(t, err)
-				isDown = false
+				isDown.Store(false)
 				time.Sleep(awayFor + time.Second)
 				_, err = l.Begin(t.Context(), segmenter.Epoch{Index: 2, First: 100})
 				must(t, err)
