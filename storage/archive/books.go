@@ -12,7 +12,7 @@ import (
 
 // books reads and writes the record of one channel. A book that is written is always based on the newest one that is there.
 type books struct {
-	store   storage.Documents
+	store   storage.Durable
 	channel string
 }
 

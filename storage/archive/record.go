@@ -32,6 +32,8 @@ type Head struct {
 // Track is what the record knows of a track beside its segments.
 type Track struct {
 	media.Track
+	// Begin is the first slot that documents may list: from there on the record gets an entry for every slot. It only rises.
+	Begin  uint64           `json:"begin"`
 	Epochs []timeline.Epoch `json:"epochs"` // ascending Index
 	Ended  bool             `json:"ended,omitempty"`
 }
@@ -65,6 +67,51 @@ func (h *Head) Track(name string) *Track {
 		}
 	}
 	return nil
+}
+
+// take merges what an instance knows of the channel into h. Tracks of the instance come first and in its order; diverged are those
+// of which it has an epoch with another header or time base than h has, which must never be: the first one stays. ended says
+// which tracks have ended and which go on again.
+func (h *Head) take(plan segmenter.Plan, tracks []Track, ended map[string]bool) (diverged []string) {
+	h.Plan = plan
+	merged := make([]Track, 0, len(h.Tracks)+len(tracks))
+	for _, t := range tracks {
+		old := h.Track(t.Name)
+		if old == nil {
+			old = &Track{}
+		}
+		epochs, same := mergeEpochs(old.Epochs, t.Epochs)
+		if !same {
+			diverged = append(diverged, t.Name)
+		}
+		end, known := ended[t.Name]
+		merged = append(merged, Track{
+			Track: t.Track, Begin: max(old.Begin, t.Begin), Epochs: epochs, Ended: end || old.Ended && !known,
+		})
+	}
+	for _, t := range h.Tracks {
+		if !slices.ContainsFunc(tracks, func(o Track) bool { return o.Name == t.Name }) {
+			merged = append(merged, t)
+		}
+	}
+	h.Tracks = merged
+	return diverged
+}
+
+// mergeEpochs are those of both. same is false when they contradict each other. Who joined late takes an epoch to begin later.
+func mergeEpochs(old, more []timeline.Epoch) (merged []timeline.Epoch, same bool) {
+	merged, same = slices.Clone(old), true
+	for _, e := range more {
+		at, found := slices.BinarySearchFunc(merged, e.Index, func(e timeline.Epoch, index int) int { return cmp.Compare(e.Index, index) })
+		if !found {
+			merged = slices.Insert(merged, at, e)
+			continue
+		}
+		m := &merged[at]
+		same = same && m.Init.Digest == e.Init.Digest && m.Origin == e.Origin
+		m.First = min(m.First, e.First)
+	}
+	return merged, same
 }
 
 // merge takes what other knows into c. Of two entries for a slot, the one with media stays; conflicts are those whose media
@@ -117,7 +164,12 @@ func decodeHead(body []byte) (Head, error) {
 	if err := h.Plan.Grid.Valid(); err != nil {
 		return Head{}, fmt.Errorf("archive: record: %w", err)
 	}
+	names := map[string]bool{}
 	for _, t := range h.Tracks {
+		if t.Name == "" || names[t.Name] {
+			return Head{}, fmt.Errorf("archive: record: a track is called %q, or two are", t.Name)
+		}
+		names[t.Name] = true
 		for i, e := range t.Epochs {
 			if e.Init == nil || e.Init.Timescale == 0 || i > 0 && e.Index <= t.Epochs[i-1].Index {
 				return Head{}, fmt.Errorf("archive: record: epoch %d of track %q is malformed", e.Index, t.Name)

@@ -1,0 +1,286 @@
+package archive
+
+import (
+	"context"
+	"errors"
+
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+)
+
+// pull takes what f has, as far as it may: segments to the store, gaps to the batch.
+func (r *run) pull(ctx context.Context, f *feed) {
+	if !f.begun && !r.begin(f) {
+		return
+	}
+	limit := max(minFlight, inFlight/len(r.feeds))
+	for {
+		end, ok := r.a.end(f.track)
+		if !ok {
+			end = f.begin
+		}
+		if f.next >= end+span {
+			return
+		}
+		c, ok := r.candidate(ctx, f)
+		if !ok {
+			return
+		}
+		if f.learn(c.epoch) {
+			r.dirty = true
+		}
+		if there, known := f.inits[c.epoch.Init.Digest]; !there {
+			if !known {
+				r.putInit(ctx, f, c)
+			}
+			return
+		}
+		if c.entry.State == timeline.Gap {
+			if !r.gap(f, c) {
+				return
+			}
+			continue
+		}
+		if f.flying >= limit {
+			return
+		}
+		r.putSegment(ctx, f, c)
+	}
+}
+
+// begin finds the slot that f starts with: where the record ends, or, if there is none, where the timeline begins.
+func (r *run) begin(f *feed) bool {
+	if end, ok := r.a.end(f.track); ok {
+		h := r.a.heading()
+		t := h.Track(f.track)
+		f.begin, f.next, f.begun = t.Begin, end, true
+		f.epochs = append(f.epochs, t.Epochs...)
+		return true
+	}
+	_, s := f.newest()
+	if len(s.Segments) == 0 {
+		return false
+	}
+	f.begin, f.next, f.begun, r.dirty = s.Segments[0].N, s.Segments[0].N, true, true
+	return true
+}
+
+// candidate is what is known of f's next slot. ok is false while nothing is.
+func (r *run) candidate(ctx context.Context, f *feed) (c candidate, ok bool) {
+	_, s := f.source()
+	if len(s.Segments) == 0 || s.Position().N <= f.next {
+		return c, false
+	}
+	first := &s.Segments[0]
+	if f.next < first.N {
+		return r.forgotten(ctx, f, first.N, fill(s, first))
+	}
+	seg := s.Segment(f.next)
+	if seg == nil || seg.State == timeline.Open {
+		return c, false
+	}
+	c.epoch = fill(s, seg)
+	c.entry.Segment = *seg
+	if seg.State == timeline.Gap {
+		p := manifest.Presentation{Plan: r.plan}
+		c.entry.Dur = p.End(&c.epoch, seg) - seg.Start
+	}
+	c.entry.Parts = nil
+	return c, true
+}
+
+// fill is the epoch of the segment, with the frame duration that is in force in it.
+func fill(s *timeline.Snapshot, seg *timeline.Segment) timeline.Epoch {
+	e := *s.Epoch(seg.Epoch)
+	if e.Frame == 0 {
+		e.Frame = s.Frame
+	}
+	return e
+}
+
+// forgotten finds slot next, which the timeline, that now begins with slot first in epoch e, does not have any more: in the
+// nearer archive, or nowhere.
+func (r *run) forgotten(ctx context.Context, f *feed, first uint64, e timeline.Epoch) (c candidate, ok bool) {
+	for known := true; known && f.next < first; {
+		if _, known = r.a.entry(f.track, f.next); known {
+			f.next++
+		}
+	}
+	if f.next >= first {
+		return r.candidate(ctx, f)
+	}
+	n, to := f.next, first
+	if near := r.a.cfg.Nearer; near != nil && !near.over() {
+		if n >= f.spooledTo {
+			r.spool(ctx, f, near, first)
+			return c, false
+		}
+		if entry, found := f.spool(n); found {
+			t := near.track(f.track)
+			if t != nil && t.epoch(entry.Epoch) != nil {
+				return candidate{entry: entry, epoch: *t.epoch(entry.Epoch)}, true
+			}
+		}
+		if end, ok := near.start(f.track); ok && end > n {
+			to = min(to, end)
+		} else {
+			to = n + 1
+		}
+	}
+	if hole, ok := r.a.hole(f.track); ok {
+		to = min(to, hole)
+	}
+	if to > n && to-n > patience {
+		r.a.log.Warn("archive begins anew: what lies between is in no store", "track", f.track, "from", n, "to", to)
+		f.begin, f.next, r.dirty = to, to, true
+		return r.candidate(ctx, f)
+	}
+	if before := r.a.lastEpoch(f.track); before != nil && e.First > n {
+		e = *before
+	}
+	return lostSlot(r.plan.Grid, n, e), true
+}
+
+// spool reads what the nearer archive has before slot first.
+func (r *run) spool(ctx context.Context, f *feed, near *Archive, first uint64) {
+	end, ok := near.end(f.track)
+	to := min(end, first, f.next+chunkSlots)
+	if f.spooling || !ok || to <= f.next {
+		return // the nearer archive is not there yet: the loop looks again
+	}
+	f.spooling = true
+	from := f.next
+	r.do(func() func() {
+		var entries []Entry
+		err := r.a.insist(ctx, "spool of "+f.track, func() (err error) {
+			entries, err = near.Segments(ctx, f.track, from, to)
+			return err
+		})
+		return func() {
+			f.spooling = false
+			if err == nil {
+				f.spooled, f.spooledTo = entries, to
+			}
+		}
+	})
+}
+
+// gap takes a slot without media, unless the media of another instance may still come.
+func (r *run) gap(f *feed, c candidate) bool {
+	n := c.entry.N
+	if known, ok := r.a.entry(f.track, n); ok {
+		f.missing = f.missing && known.State == timeline.Gap
+		f.next++
+		return true
+	}
+	_, s := f.newest()
+	if n+1+grace > r.edge() && !s.Ended {
+		return false
+	}
+	if c.lost {
+		r.lose(f, n)
+	} else {
+		f.missing = false
+	}
+	c.entry.Digest = ""
+	r.add(f.track, c.entry)
+	f.next++
+	return true
+}
+
+// lose counts a slot whose media is gone, and says so once for each stretch of them.
+func (r *run) lose(f *feed, n uint64) {
+	r.a.metrics.lose(r.a.cfg)
+	r.a.mu.Lock()
+	r.a.lost++
+	r.a.mu.Unlock()
+	if !f.missing {
+		r.a.log.Error("media was gone before it could be archived: the archive has a gap", "track", f.track, "slot", n)
+	}
+	f.missing = true
+}
+
+// putSegment puts the segment c beside the loop.
+func (r *run) putSegment(ctx context.Context, f *feed, c candidate) {
+	f.flying++
+	f.next++
+	t := f.sources[0].Track
+	r.do(func() func() {
+		e, err := r.a.putSegment(ctx, t, c.entry)
+		return func() {
+			f.flying--
+			switch {
+			case err == nil:
+				f.missing = false
+				if known, ok := r.a.entry(f.track, e.N); !ok || known.State == timeline.Gap || known.Digest != e.Digest && known.Digest != "" {
+					r.add(f.track, e)
+				}
+			case errors.Is(err, errLost):
+				r.lose(f, e.N)
+				e.State, e.Size, e.Digest = timeline.Gap, 0, ""
+				r.add(f.track, e)
+			}
+		}
+	})
+}
+
+// putInit puts the header that c needs beside the loop. Nothing of the track goes on before.
+func (r *run) putInit(ctx context.Context, f *feed, c candidate) {
+	init := c.epoch.Init
+	f.inits[init.Digest] = false
+	t := f.sources[0].Track
+	r.do(func() func() {
+		err := r.a.putInit(ctx, t, init)
+		return func() {
+			if err == nil {
+				f.inits[init.Digest] = true
+			}
+		}
+	})
+}
+
+// over reports whether Run has returned.
+func (a *Archive) over() bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.stopped
+}
+
+// track is what the head says of a track, or nil.
+func (a *Archive) track(name string) *Track {
+	h := a.heading()
+	return h.Track(name)
+}
+
+// start is the first slot that the record is known to have of the track.
+func (a *Archive) start(track string) (n uint64, ok bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	t := a.head.Track(track)
+	if t == nil {
+		return 0, false
+	}
+	return max(t.Begin, a.head.First), true
+}
+
+// hole is the slot at which the record goes on after the first one that is not settled.
+func (a *Archive) hole(track string) (n uint64, ok bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	l := a.lines[track]
+	if l == nil || len(l.ahead) == 0 {
+		return 0, false
+	}
+	return l.hole(), true
+}
+
+// lastEpoch is that of the newest settled segment of the track, or nil.
+func (a *Archive) lastEpoch(track string) *timeline.Epoch {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	l, t := a.lines[track], a.head.Track(track)
+	if l == nil || t == nil || len(l.run) == 0 {
+		return nil
+	}
+	return t.epoch(l.run[len(l.run)-1].Epoch)
+}
