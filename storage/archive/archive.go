@@ -12,17 +12,12 @@ import (
 	"github.com/moqpack/moqpack/storage"
 )
 
-// Getter reads media by its key.
-type Getter interface {
-	Get(ctx context.Context, key string) (storage.Blob, error)
-}
-
 // Config of an Archive.
 type Config struct {
 	Name    string // of the store, for people and metrics: "disk", "s3"
 	Channel string
 	Store   storage.Durable // where the archive is
-	Media   Getter          // where media is read: memory, or memory and then a nearer store
+	Media   storage.Getter  // where media is read: memory, or memory and then a nearer store
 	// Nearer is the archive of the same channel in a nearer store, or nil. What timelines have forgotten before it was stored
 	// here is read from its record.
 	Nearer  *Archive

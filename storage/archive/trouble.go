@@ -22,18 +22,6 @@ func (b *backoff) next() time.Duration {
 	return rand.N(ceiling)
 }
 
-// pause waits, and reports whether ctx still goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // insist tries until it works, or fails for good, or ctx ends. what names the attempt in the books of troubles.
 func (a *Archive) insist(ctx context.Context, what string, try func() error) error {
 	var b backoff
@@ -47,7 +35,7 @@ func (a *Archive) insist(ctx context.Context, what string, try func() error) err
 			return ctx.Err()
 		}
 		a.ill(what, err)
-		if !pause(ctx, b.next()) {
+		if !rest(ctx, b.next()) {
 			return ctx.Err()
 		}
 	}

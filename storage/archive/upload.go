@@ -26,6 +26,10 @@ func (a *Archive) putSegment(ctx context.Context, t *media.Track, e Entry) (Entr
 	failures := 0
 	err := a.insist(ctx, "track "+t.Name, func() error {
 		b, err := a.cfg.Media.Get(ctx, name.Key())
+		if errors.Is(err, storage.ErrNotFound) && !recorded {
+			// It may be here already: another instance put it, or this one before it was restarted.
+			b, err = a.cfg.Store.Get(ctx, name.Key())
+		}
 		switch {
 		case recorded && errors.Is(err, storage.ErrNotFound):
 			e = known

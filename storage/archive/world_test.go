@@ -60,13 +60,6 @@ func newBroadcast(t testing.TB, window int, tracks ...string) *broadcast {
 	return b
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (b *broadcast) init(track *media.Track) *media.Init {
 	i := &media.Init{Kind: track.Kind, Codec: "avc1.64001f", Timescale: 1000, Width: 640, Height: 360, VideoRange: "SDR"}
 	if track.Kind == media.Audio {
