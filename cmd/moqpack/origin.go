@@ -49,7 +49,7 @@ func (o *origin) add(ch *config.Channel) error {
 	}
 	live, err := channel.New(channel.Config{
 		Name: ch.Name, Namespace: strings.Join(c.Namespace, "/"), Source: src, Segmenter: ch.Cut(),
-		Store: storage.NewMemory(int64(o.cfg.Memory)), Logger: slog.Default(), Metrics: o.metrics.channel,
+		Memory: storage.NewMemory(int64(o.cfg.Memory)), Logger: slog.Default(), Metrics: o.metrics.channel,
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,6 +15,7 @@ import (
 	"github.com/moqpack/moqpack/segmenter"
 	"github.com/moqpack/moqpack/server"
 	"github.com/moqpack/moqpack/storage"
+	"github.com/moqpack/moqpack/storage/archive"
 	"github.com/moqpack/moqpack/subscriber"
 	"github.com/moqpack/moqpack/subscriber/catalog"
 )
@@ -24,22 +26,44 @@ type Config struct {
 	Namespace string // of the broadcast, for people
 	Source    *subscriber.Source
 	Segmenter segmenter.Config
-	Store     storage.Store
-	Logger    *slog.Logger
-	Metrics   *Metrics
+
+	Memory *storage.Memory // for the live window
+	// Disk and S3 are where the channel is recorded; nil: not there. Other instances of the channel may share S3.
+	Disk, S3 storage.Durable
+	// Elsewhere is the URL, with a slash at the end, under which viewers reach what is in S3. Empty: older media is passed on.
+	Elsewhere string
+	// Stale is how long a rendition may have nothing new before viewers are sent to another instance. 0: they never are.
+	Stale time.Duration
+	// Incomplete sends them there even if other renditions have something new.
+	Incomplete bool
+
+	Logger  *slog.Logger
+	Metrics *Metrics
+	Archive *archive.Metrics
 }
 
 // Channel is one broadcast on its way from a relay to the viewers.
 type Channel struct {
 	name, namespace string
 
+	cfg     segmenter.Config
 	source  *subscriber.Source
-	store   storage.Store
-	fold    *segmenter.Segmenter // driven by foldAll
-	hot     *storage.Hot         // driven by foldAll
+	memory  *storage.Memory
+	keeps   []*keep         // nearest first
+	media   *storage.Tiers  // memory, and behind it the keeps
+	ledger  *archive.Ledger // nil without keeps
+	shared  bool            // the ledger is one that other instances read
+	hot     *storage.Hot    // driven by foldAll
 	log     *slog.Logger
 	metrics *Metrics
 	counted segmenter.Events // passed on so far; owned by foldAll
+
+	fold       atomic.Pointer[segmenter.Segmenter] // driven by foldAll; nil until the past is known
+	floor      atomic.Uint64                       // slots before are in no store
+	elsewhere  string
+	stale      time.Duration
+	incomplete bool
+	doubt      atomic.Pointer[string]
 
 	// events is unbuffered: an object waits in its stream until the fold takes it. Never closed; senders give up with ctx.
 	events chan event
@@ -54,6 +78,9 @@ type event struct {
 	object  media.Object
 }
 
+// claimPatience is how long the fold waits for a claim.
+const claimPatience = 2 * time.Second
+
 // tick is how often the fold looks at the clock for tracks that keep silent.
 const tick = 250 * time.Millisecond
 
@@ -62,17 +89,26 @@ func New(cfg Config) (*Channel, error) {
 	if err := cfg.Segmenter.Validate(); err != nil {
 		return nil, fmt.Errorf("channel %q: %w", cfg.Name, err)
 	}
-	hot := storage.NewHot(cfg.Store, cfg.Name, cfg.Segmenter.Window, nil)
-	return &Channel{
-		name: cfg.Name, namespace: cfg.Namespace, source: cfg.Source, store: cfg.Store,
-		fold: segmenter.New(cfg.Segmenter, hot, nil, nil), hot: hot,
+	if cfg.Segmenter.DVR > 0 && cfg.Disk == nil && cfg.S3 == nil {
+		return nil, fmt.Errorf("channel %q: rewinding needs a store: what leaves memory must be somewhere", cfg.Name)
+	}
+	c := &Channel{
+		name: cfg.Name, namespace: cfg.Namespace, cfg: cfg.Segmenter, source: cfg.Source, memory: cfg.Memory,
 		log: cfg.Logger.With("channel", cfg.Name), metrics: cfg.Metrics,
+		elsewhere: cfg.Elsewhere, stale: cfg.Stale, incomplete: cfg.Incomplete, shared: cfg.S3 != nil,
 		events: make(chan event),
-	}, nil
+	}
+	c.keeps, c.media = newKeeps(&cfg, c.memory, c.log)
+	if n := len(c.keeps); n > 0 {
+		c.ledger = archive.NewLedger(c.keeps[n-1].store, c.name, claimPatience, c.log)
+	}
+	c.hot = storage.NewHot(c.memory, c.name, cfg.Segmenter.Window, c.leave)
+	return c, nil
 }
 
 // Run reads the broadcast until ctx ends. When the broadcast itself ends, Run makes it a recording and goes on serving it.
 func (c *Channel) Run(ctx context.Context) error {
+	fold := c.begin(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	ended := make(chan struct{}) // closed by the source's goroutine
 	g.Go(func() error {
@@ -82,24 +118,34 @@ func (c *Channel) Run(ctx context.Context) error {
 		close(ended)
 		return nil
 	})
-	g.Go(func() error { return c.foldAll(ctx, ended) })
+	g.Go(func() error { return c.foldAll(ctx, fold, ended) })
+	for _, k := range c.keeps {
+		g.Go(func() error {
+			k.record(ctx, fold, c.log)
+			return nil
+		})
+	}
+	g.Go(func() error {
+		c.watch(ctx, fold)
+		return nil
+	})
 	return g.Wait()
 }
 
 // foldAll is the one goroutine that drives the segmenter.
-func (c *Channel) foldAll(ctx context.Context, ended <-chan struct{}) error {
+func (c *Channel) foldAll(ctx context.Context, fold *segmenter.Segmenter, ended <-chan struct{}) error {
 	clock := time.NewTicker(tick)
 	defer clock.Stop()
 	for {
 		select {
 		case e := <-c.events:
-			c.apply(ctx, e)
+			c.apply(ctx, fold, e)
 		case now := <-clock.C:
-			c.report(c.fold.Tick(ctx, now), "")
-			c.count()
+			c.report(fold.Tick(ctx, now), "")
+			c.count(fold)
 		case <-ended:
-			c.report(c.fold.End(ctx), "")
-			c.count()
+			c.report(fold.End(ctx), "")
+			c.count(fold)
 			c.log.Info("broadcast ended")
 			return nil
 		case <-ctx.Done():
@@ -108,12 +154,12 @@ func (c *Channel) foldAll(ctx context.Context, ended <-chan struct{}) error {
 	}
 }
 
-func (c *Channel) apply(ctx context.Context, e event) {
+func (c *Channel) apply(ctx context.Context, fold *segmenter.Segmenter, e event) {
 	if e.catalog != nil {
-		e.want <- c.follow(ctx, e.catalog)
+		e.want <- c.follow(ctx, fold, e.catalog)
 		return
 	}
-	err := c.fold.Object(ctx, time.Now(), e.track, e.object)
+	err := fold.Object(ctx, time.Now(), e.track, e.object)
 	c.report(err, e.track)
 	if err == nil && len(e.object.Payload) > 0 {
 		c.status.accept(e.track)
@@ -121,10 +167,10 @@ func (c *Channel) apply(ctx context.Context, e event) {
 }
 
 // follow tells the fold what the broadcast consists of, and returns the names of the tracks that it can package.
-func (c *Channel) follow(ctx context.Context, cat *catalog.Catalog) (want []string) {
+func (c *Channel) follow(ctx context.Context, fold *segmenter.Segmenter, cat *catalog.Catalog) (want []string) {
 	refused := map[string]bool{}
 	skipped := slices.Clone(cat.Skipped)
-	for _, err := range leaves(c.fold.Catalog(ctx, time.Now(), cat.Tracks)) {
+	for _, err := range leaves(fold.Catalog(ctx, time.Now(), cat.Tracks)) {
 		var bad *segmenter.BadInput
 		if !errors.As(err, &bad) {
 			c.report(err, "")
@@ -165,8 +211,8 @@ func (c *Channel) report(err error, track string) {
 }
 
 // count passes on what the fold has counted.
-func (c *Channel) count() {
-	events := c.fold.Events()
+func (c *Channel) count(fold *segmenter.Segmenter) {
+	events := fold.Events()
 	c.metrics.happened(c.name, c.counted, events)
 	c.status.setEvents(events)
 	c.counted = events
@@ -223,22 +269,27 @@ func (c *Channel) send(ctx context.Context, e event) error {
 }
 
 // Output implements server.Channel.
-func (c *Channel) Output() *segmenter.Output { return c.fold.Output() }
+func (c *Channel) Output() *segmenter.Output {
+	if fold := c.fold.Load(); fold != nil {
+		return fold.Output()
+	}
+	return nil
+}
 
 // Store implements server.Channel.
-func (c *Channel) Store() storage.Getter { return c.store }
-
-// From implements server.Channel.
-func (c *Channel) From() uint64 { return 0 }
+func (c *Channel) Store() storage.Getter { return c.media }
 
 // Status implements server.Channel.
 func (c *Channel) Status() server.Status {
 	s := server.Status{Name: c.name, Namespace: c.namespace}
-	c.status.words(&s, c.fold.Output() != nil)
+	c.status.words(&s, c.Output() != nil)
+	s.Archives = c.archives()
 	return s
 }
 
 var (
 	_ subscriber.Receiver = (*Channel)(nil)
 	_ server.Channel      = (*Channel)(nil)
+	_ server.Doubter      = (*Channel)(nil)
+	_ server.Redirector   = (*Channel)(nil)
 )

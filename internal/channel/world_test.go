@@ -142,7 +142,7 @@ func (w *world) joinAs(p *sim.Publisher, draft string, seg segmenter.Config) *pa
 	}
 	metrics, store := prometheus.NewRegistry(), storage.NewMemory(256<<20)
 	ch, err := New(Config{
-		Name: "demo", Source: src, Segmenter: seg, Store: store, Logger: logger,
+		Name: "demo", Source: src, Segmenter: seg, Memory: store, Logger: logger,
 		Metrics: NewMetrics(metrics),
 	})
 	if err != nil {

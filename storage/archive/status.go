@@ -73,6 +73,12 @@ func (a *Archive) Has(track string, n uint64) bool {
 	return ok && e.State == timeline.Full
 }
 
+// Digest is storage.Digest of segment n of the track if the store has it, as far as that is remembered; else empty.
+func (a *Archive) Digest(track string, n uint64) string {
+	e, _ := a.entry(track, n)
+	return e.Digest
+}
+
 // First is the first slot that is kept.
 func (a *Archive) First() uint64 {
 	a.mu.RLock()

@@ -1,0 +1,150 @@
+package channel
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/server"
+	"github.com/moqpack/moqpack/storage"
+	"github.com/moqpack/moqpack/storage/archive"
+)
+
+// keep is a store that the channel is recorded in, and its archive there.
+type keep struct {
+	name    string
+	store   storage.Durable
+	archive *archive.Archive
+}
+
+// newKeeps sets up the archives, nearest first, and the store that viewers are served from: memory, and behind it theirs.
+func newKeeps(cfg *Config, memory storage.Store, log *slog.Logger) (keeps []*keep, media *storage.Tiers) {
+	tiers := []storage.Getter{memory}
+	var nearer *archive.Archive
+	for _, s := range []struct {
+		name  string
+		store storage.Durable
+	}{{"disk", cfg.Disk}, {"s3", cfg.S3}} {
+		if s.store == nil {
+			continue
+		}
+		k := &keep{name: s.name, store: s.store}
+		k.archive = archive.New(archive.Config{
+			Name: s.name, Channel: cfg.Name, Store: s.store, Media: storage.NewTiers(tiers...), Nearer: nearer,
+			Logger: log, Metrics: cfg.Archive,
+		})
+		keeps, nearer = append(keeps, k), k.archive
+		tiers = append(tiers, s.store)
+	}
+	media = storage.NewTiers(tiers...)
+	media.Cache = rewound
+	media.Report = func(key string, err error) { log.Warn("media not readable where it should be", "key", key, "err", err) }
+	media.Want = func(key string) string { return want(keeps, key) }
+	return keeps, media
+}
+
+// rewound is how many bytes of what viewers who went back asked for are kept in memory.
+const rewound = 64 << 20
+
+// want is the digest that the archives know of a key, as far as they remember.
+func want(keeps []*keep, key string) string {
+	name, err := manifest.Parse(key)
+	switch {
+	case err != nil:
+	case name.Kind == manifest.Init:
+		return name.Digest
+	case name.Kind == manifest.Segment:
+		for _, k := range keeps {
+			if d := k.archive.Digest(name.Track, name.N); d != "" {
+				return d
+			}
+		}
+	}
+	return ""
+}
+
+// record runs an archive and its retention. What ends it is the archive's trouble, not the broadcast's.
+func (k *keep) record(ctx context.Context, fold *segmenter.Segmenter, log *slog.Logger) {
+	if err := k.archive.Run(ctx, fold.Await); err != nil && ctx.Err() == nil {
+		log.Error("archive stopped: the broadcast goes on without it", "store", k.name, "err", err)
+	}
+}
+
+// leave is told by the hot tier that a segment is about to leave memory. If no archive has it, documents must not list it any
+// more.
+func (c *Channel) leave(track string, n uint64) {
+	for _, k := range c.keeps {
+		if k.archive.Has(track, n) {
+			return
+		}
+	}
+	c.raise(n + 1)
+}
+
+// raise lifts the floor to slot n.
+func (c *Channel) raise(n uint64) {
+	for {
+		old := c.floor.Load()
+		if n <= old || c.floor.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+// From implements server.Channel.
+func (c *Channel) From() uint64 {
+	c.raise(kept(c.keeps))
+	return c.floor.Load()
+}
+
+// kept is the first slot from which on the archives together have everything.
+func kept(keeps []*keep) uint64 {
+	first := uint64(0)
+	for i, k := range keeps {
+		from := k.archive.First()
+		if i == 0 {
+			first = from
+			continue
+		}
+		// A farther archive takes over where the nearer one begins, if it has come that far.
+		if edge, ok := k.archive.Edge(); ok && edge >= first {
+			first = min(first, from)
+		}
+	}
+	return first
+}
+
+// Elsewhere implements server.Redirector: segments that are neither in memory nor on the disk are the bucket's.
+func (c *Channel) Elsewhere(key string) string {
+	name, err := manifest.Parse(key)
+	if c.elsewhere == "" || err != nil || name.Kind != manifest.Segment || len(c.keeps) == 0 {
+		return ""
+	}
+	if _, err := c.memory.Get(context.Background(), key); err == nil {
+		return ""
+	}
+	last := c.keeps[len(c.keeps)-1]
+	for _, k := range c.keeps[:len(c.keeps)-1] {
+		if name.N >= k.archive.First() && k.archive.Has(name.Track, name.N) {
+			return ""
+		}
+	}
+	if last.name != "s3" || !last.archive.Has(name.Track, name.N) {
+		return ""
+	}
+	return c.elsewhere + key
+}
+
+// archives says how the archives keep up.
+func (c *Channel) archives() (list []server.Archive) {
+	for _, k := range c.keeps {
+		s := k.archive.Status()
+		a := server.Archive{Name: k.name, State: string(s.State), Behind: s.Lag.Milliseconds()}
+		if s.Err != nil {
+			a.Error = s.Err.Error()
+		}
+		list = append(list, a)
+	}
+	return list
+}

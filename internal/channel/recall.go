@@ -1,0 +1,46 @@
+package channel
+
+import (
+	"context"
+	"time"
+
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/storage/archive"
+)
+
+// recallPatience is how long a start waits for a store to tell what was published before.
+const recallPatience = 10 * time.Second
+
+// begin makes the fold, with what was published before this run.
+func (c *Channel) begin(ctx context.Context) *segmenter.Segmenter {
+	var ledger segmenter.Ledger
+	if c.ledger != nil {
+		ledger = c.ledger
+	}
+	fold := segmenter.New(c.cfg, c.hot, ledger, c.recall(ctx))
+	c.fold.Store(fold)
+	return fold
+}
+
+// recall is what was published before, as the stores know it; nil if nothing was. A store that does not answer is passed over:
+// what it knows beyond the others is missing until the next start, but the broadcast goes on.
+func (c *Channel) recall(ctx context.Context) *segmenter.Past {
+	var past *segmenter.Past
+	for _, k := range c.keeps {
+		p, err := c.recallFrom(ctx, k)
+		if err != nil {
+			c.log.Error("archive not readable: going on without what it knows", "store", k.name, "err", err)
+			continue
+		}
+		past = archive.MergePast(past, p, c.log)
+	}
+	return past
+}
+
+func (c *Channel) recallFrom(ctx context.Context, k *keep) (*segmenter.Past, error) {
+	ctx, cancel := context.WithTimeout(ctx, recallPatience)
+	defer cancel()
+	// Slots last at least half of what is aimed at.
+	slots := max(c.cfg.Window, int(c.cfg.DVR/(c.cfg.Target/2))+1)
+	return archive.Past(ctx, k.store, c.name, slots, c.log.With("store", k.name))
+}

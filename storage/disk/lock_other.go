@@ -1,0 +1,13 @@
+//go:build !unix
+
+package disk
+
+import (
+	"errors"
+	"os"
+)
+
+// takeLock refuses: what renames and locks guarantee here is not what a Disk promises.
+func takeLock(*Reader) (*os.File, error) {
+	return nil, errors.New("disk: a directory to write to needs Unix: run moqpack there, or keep the archive on S3 alone")
+}
