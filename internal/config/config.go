@@ -142,12 +142,32 @@ func (c *Config) Complete() {
 	}
 }
 
-// Redact replaces what came from the environment, and what in a URL is nobody's business, by the name of where it came from.
-func (c *Config) Redact(s string) string {
+// Redact replaces what came from the environment, and what in a URL may be credentials, by the name of where it came from.
+func (c *Config) Redact(s string) string { return c.redactor()(s) }
+
+func (c *Config) redactor() func(string) string {
+	var pairs []string // spelling, replacement, ...
 	for _, x := range c.secrets {
-		for _, form := range x.forms() {
-			s = strings.ReplaceAll(s, form, x.name)
+		pairs = x.spell(pairs)
+	}
+	for _, u := range c.urls() {
+		for _, x := range hidden(u) {
+			pairs = x.spell(pairs)
 		}
 	}
-	return s
+	return func(s string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			s = strings.ReplaceAll(s, pairs[i], pairs[i+1])
+		}
+		return s
+	}
+}
+
+// urls are the values in which people put credentials.
+func (c *Config) urls() []string {
+	out := []string{c.Storage.S3.URL, c.Storage.S3.Endpoint}
+	for _, ch := range c.Channels {
+		out = append(out, ch.Relay)
+	}
+	return out
 }

@@ -40,7 +40,7 @@ channels:
 `
 
 func env(name string) (string, bool) {
-	v, ok := map[string]string{"TOKEN": "hunter2-secret", "EMPTY": "", "NUMBER": "30d"}[name]
+	v, ok := map[string]string{"TOKEN": "hunter2-secret", "EMPTY": "", "LONG": strings.Repeat("x", 60_000)}[name]
 	return v, ok
 }
 
@@ -123,6 +123,8 @@ func TestFaultsAreNamedWithTheirPlaceAndWhatWouldBeRight(t *testing.T) {
 		{"server: {http: ${EMPTY}}\n", `"${NAME}" needs quotes`},
 		{strings.Repeat("# comment\n", maxFile/10+1), "longer than"},
 		{minimal + "memory: ${NOT_SET}\n", "line 2, column 9: memory: the environment variable NOT_SET is not set"},
+		{minimal + "memory: ${LONG}${LONG}\n", "longer than 65536 bytes"},
+		{"channels:\n" + strings.Repeat("- {relay: \"${LONG}\"}\n", 100), "with the environment's values the file is too long"},
 		{minimal + "memory: $NOT_SET\n", "memory: a $ that begins no ${NAME}: write $$"},
 	} {
 		_, err := Parse([]byte(tt.text), env)

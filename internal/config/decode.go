@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,7 +30,11 @@ type decoder struct {
 	faults  faults
 	wrote   map[string]position // of each key that has a value, by path
 	secrets []secret
+	grown   int // bytes of all texts after expansion
 }
+
+// maxGrown bounds them: the environment may hold much, and a file may name it often.
+const maxGrown = 1 << 20
 
 func (d *decoder) fault(n ast.Node, path, format string, args ...any) {
 	at := positionOf(n)
@@ -96,7 +101,15 @@ func (d *decoder) text(n ast.Node, path string, set func(string) error) {
 		return
 	}
 	s, secrets, err := expand(s, d.env)
-	d.secrets = append(d.secrets, secrets...)
+	for _, x := range secrets {
+		if !slices.Contains(d.secrets, x) {
+			d.secrets = append(d.secrets, x)
+		}
+	}
+	if d.grown += len(s); d.grown > maxGrown {
+		d.fault(n, path, "with the environment's values the file is too long")
+		return
+	}
 	if err == nil {
 		err = set(s)
 	}

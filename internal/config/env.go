@@ -13,13 +13,14 @@ type secret struct{ text, name string }
 // minSecret is the length from which on a text is worth hiding: shorter ones are no secret, and hiding them garbles messages.
 const minSecret = 4
 
-// forms are the spellings in which the text may turn up in a message.
-func (s secret) forms() []string {
+// spell appends the spellings in which the text may turn up in a message, each with what to print instead.
+func (s secret) spell(pairs []string) []string {
 	if len(s.text) < minSecret {
-		return nil
+		return pairs
 	}
 	quoted := strconv.Quote(s.text)
-	return []string{s.text, quoted[1 : len(quoted)-1], url.QueryEscape(s.text), url.PathEscape(s.text)}
+	return append(pairs, s.text, s.name, quoted[1:len(quoted)-1], s.name,
+		url.QueryEscape(s.text), s.name, url.PathEscape(s.text), s.name)
 }
 
 // maxText bounds a value after expansion.

@@ -56,8 +56,9 @@ func Parse(body []byte, env func(string) (string, bool)) (*Config, error) {
 			d.faults = append(d.faults, f)
 		}
 	}
+	redact := c.redactor()
 	for _, f := range d.faults {
-		f.Text = c.Redact(f.Text)
+		f.Text = redact(f.Text)
 	}
 	if err := d.faults.join(); err != nil {
 		return nil, err

@@ -42,26 +42,11 @@ func (c *Config) Validate() error {
 		}
 		names[ch.Name] = true
 	}
+	redact := c.redactor()
 	for _, f := range fs {
-		f.Text = c.Redact(f.Text)
-		for _, u := range c.urls() {
-			for _, s := range hidden(u) {
-				for _, form := range s.forms() {
-					f.Text = strings.ReplaceAll(f.Text, form, s.name)
-				}
-			}
-		}
+		f.Text = redact(f.Text)
 	}
 	return fs.join()
-}
-
-// urls are the values in which people put credentials.
-func (c *Config) urls() []string {
-	out := []string{c.Storage.S3.URL, c.Storage.S3.Endpoint}
-	for _, ch := range c.Channels {
-		out = append(out, ch.Relay)
-	}
-	return out
 }
 
 func (s *Server) validate(fs *faults) {
