@@ -107,14 +107,14 @@ func (b *broadcasts) register(c *cobra.Command) {
 	b.origin(fs)
 }
 
-// load is the configuration that the command line or the file gives.
-func (b *broadcasts) load(c *cobra.Command) (*config.Config, error) {
+// load is the configuration that the command line or the file gives. beside are flags that are no part of it.
+func (b *broadcasts) load(c *cobra.Command, beside ...string) (*config.Config, error) {
 	if b.file == "" {
 		return b.assemble()
 	}
 	var also []string
 	c.Flags().Visit(func(f *pflag.Flag) {
-		if f.Name != "config" && c.InheritedFlags().Lookup(f.Name) == nil && f.Name != "json" {
+		if f.Name != "config" && c.InheritedFlags().Lookup(f.Name) == nil && !slices.Contains(beside, f.Name) {
 			also = append(also, "--"+f.Name)
 		}
 	})
