@@ -95,7 +95,7 @@ channels:
 	if strings.Contains(out, "s3cr3t") {
 		t.Errorf("a secret is printed:\n%s", out)
 	}
-	left, err := filepath.Glob(filepath.Join(dir, "data", "[!.]*"))
+	left, err := filepath.Glob(filepath.Join(dir, "data", "[^.]*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("the check leaves %v behind: %v", left, err)
 	}
