@@ -26,11 +26,15 @@ const (
 	dirMode  fs.FileMode = 0o755
 )
 
+// headroom is how many bytes of the file system blobs leave to documents: without them, nothing could be given up any more.
+const headroom = 64 << 20
+
 // Disk is a storage.Durable in a directory of which it is the only writer.
 type Disk struct {
 	Reader
-	limit int64    // bytes; 0 is unbounded
-	lock  *os.File // holds the directory's lock
+	limit    int64    // bytes; 0 is unbounded
+	headroom int64    // bytes
+	lock     *os.File // holds the directory's lock
 
 	used  atomic.Int64  // bytes of all content, and of what is being put
 	temps atomic.Uint64 // temporary files so far
@@ -56,7 +60,7 @@ func Open(dir string, limit int64) (*Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Disk{Reader: *r, limit: limit, seed: maphash.MakeSeed()}
+	d := &Disk{Reader: *r, limit: limit, headroom: headroom, seed: maphash.MakeSeed()}
 	if d.lock, err = takeLock(r); err != nil {
 		d.root.Close()
 		return nil, err
@@ -102,6 +106,10 @@ func (d *Disk) count() error {
 
 // reserve takes size bytes of what is free.
 func (d *Disk) reserve(key string, size int64) error {
+	if left, err := free(d.lock); err == nil && left-size < d.headroom {
+		return fmt.Errorf("disk: put %s: %w: %d bytes are left on the file system of %s, %d are for documents: free some space, or keep less",
+			key, storage.ErrFull, left, d.dir, d.headroom)
+	}
 	for {
 		used := d.used.Load()
 		if d.limit > 0 && used+size > d.limit {

@@ -6,6 +6,10 @@
 // process writes to a directory at a time: Open takes a lock on .lock and refuses a second one. Reading needs no lock, by
 // OpenReader from any process, for a name changes from one whole file to another at once.
 //
+// The limit is one of bytes of content. Blobs beyond it are refused, and so are those that would leave less than 64 MiB on the
+// file system; documents are taken as long as anything fits, for they are what lets a retention give things up. .quarantine
+// counts for nothing.
+//
 // A key is a path (see locate): elements of letters, digits, '-', '_', '~' and '.', of which the last has a dot within and the
 // others have none. So keys and paths are one to one, a file is never in the way of a directory, names that begin with a dot
 // are ours, and nothing else that lies in the directory, such as lost+found, is taken for content. Where the file system takes

@@ -15,7 +15,8 @@ import (
 )
 
 // Put writes b so that it is there as a whole, and durable, when Put returns nil. It refuses with a *storage.FullError what
-// would exceed the limit, and with another storage.ErrFull what the file system has no room for.
+// would exceed the limit, and with another storage.ErrFull what the file system has no room for. What is there already may always
+// be put again.
 func (d *Disk) Put(ctx context.Context, key string, b storage.Blob) error {
 	at, b, err := d.check(ctx, "put", key, b)
 	if err != nil {

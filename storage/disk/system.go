@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux || darwin || freebsd
 
 package disk
 
@@ -37,4 +37,13 @@ func takeLock(r *Reader) (*os.File, error) {
 		return nil, r.fail("lock", lockFile, err)
 	}
 	return f, nil
+}
+
+// free is the number of bytes that the file system has room for.
+func free(f *os.File) (int64, error) {
+	var s syscall.Statfs_t
+	if err := syscall.Fstatfs(int(f.Fd()), &s); err != nil {
+		return 0, err
+	}
+	return int64(s.Bavail) * int64(s.Bsize), nil //nolint:unconvert // the fields have other types on other systems
 }
