@@ -42,6 +42,37 @@ type packager struct {
 	store   *storage.Memory
 	log     *logbook
 	metrics *prometheus.Registry
+	kill    context.CancelFunc
+	dead    chan struct{} // closed when Run has returned
+	ears    *ears
+}
+
+// ears are the sockets of a packager.
+type ears struct {
+	network *sim.Network
+
+	mu   sync.Mutex // guards what follows
+	all  []net.PacketConn
+	deaf bool
+}
+
+func (e *ears) listen() (net.PacketConn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	conn := e.network.Listen()
+	e.network.Cut(conn.LocalAddr(), e.deaf)
+	e.all = append(e.all, conn)
+	return conn, nil
+}
+
+// close cuts the packager off from every relay.
+func (e *ears) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.deaf = true
+	for _, conn := range e.all {
+		e.network.Cut(conn.LocalAddr(), true)
+	}
 }
 
 // logbook keeps what is logged at Info and above.
@@ -128,6 +159,12 @@ func (w *world) join(p *sim.Publisher, draft string) *packager {
 // joinAs starts a packager with a configuration of its own.
 func (w *world) joinAs(p *sim.Publisher, draft string, seg segmenter.Config) *packager {
 	w.t.Helper()
+	return w.joinWith(p, draft, func(c *Config) { c.Segmenter = seg })
+}
+
+// joinWith starts a packager whose configuration change has had a hand in.
+func (w *world) joinWith(p *sim.Publisher, draft string, change func(*Config)) *packager {
+	w.t.Helper()
 	log := &logbook{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	cfg := subscriber.DefaultConfig()
@@ -135,26 +172,32 @@ func (w *world) joinAs(p *sim.Publisher, draft string, seg segmenter.Config) *pa
 	cfg.Relay = "moqt://" + w.addr.LocalAddr().String() + "?draft=" + draft
 	cfg.Namespace, cfg.Channel = []string{"demo"}, "demo"
 	cfg.TLS.Fingerprint = fmt.Sprintf("%x", p.Fingerprint())
-	cfg.Packet = func() (net.PacketConn, error) { return w.network.Listen(), nil }
+	hears := &ears{network: w.network}
+	cfg.Packet = hears.listen
 	src, err := subscriber.New(cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	metrics, store := prometheus.NewRegistry(), storage.NewMemory(256<<20)
-	ch, err := New(Config{
-		Name: "demo", Source: src, Segmenter: seg, Memory: store, Logger: logger,
+	c := Config{
+		Name: "demo", Source: src, Segmenter: segmenter.DefaultConfig(), Memory: store, Logger: logger,
 		Metrics: NewMetrics(metrics),
-	})
+	}
+	change(&c)
+	ch, err := New(c)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	ctx, kill := context.WithCancel(w.ctx)
+	dead := make(chan struct{})
 	w.g.Go(func() error {
-		if err := ch.Run(w.ctx); w.ctx.Err() == nil {
+		defer close(dead)
+		if err := ch.Run(ctx); ctx.Err() == nil {
 			return err
 		}
 		return nil
 	})
-	return &packager{ch, store, log, metrics}
+	return &packager{ch, store, log, metrics, kill, dead, hears}
 }
 
 // media is everything that the packager has published, by key.
