@@ -14,7 +14,7 @@ func (s *Segmenter) admit(ctx context.Context, now time.Time, t *track, u *unit)
 	if len(u.samples) == 0 {
 		return s.endOf(ctx, now, t, u)
 	}
-	if t.line == nil {
+	if !t.started {
 		t.measure(u)
 		s.start(t)
 		s.announce()
@@ -46,7 +46,7 @@ func (s *Segmenter) admit(ctx context.Context, now time.Time, t *track, u *unit)
 
 // endOf takes the end of a group or of the track that comes without samples.
 func (s *Segmenter) endOf(ctx context.Context, now time.Time, t *track, u *unit) error {
-	if t.line == nil {
+	if !t.started {
 		return nil
 	}
 	if t.suspect != nil && t.suspect.loc.Group == u.loc.Group {
@@ -71,7 +71,7 @@ func (s *Segmenter) jump(ctx context.Context, now time.Time, t *track, u *unit) 
 		if second := int64(t.cut.timescale); d > -second && d <= second && u.samples[0].DTS > last.DTS && p.init == u.init {
 			t.doubt = false
 			p.lost = false // the jump says so
-			err = s.rebase(now, t, p.samples[0].DTS)
+			err = s.rebase(ctx, now, t, p.samples[0].DTS)
 			err = join(err, s.fold(ctx, now, t, p))
 			return join(err, s.admit(ctx, now, t, u))
 		}

@@ -161,15 +161,19 @@ func (s *store) Put(_ context.Context, m segmenter.Media) error {
 // channel drives a Segmenter.
 type channel struct {
 	*segmenter.Segmenter
-	t     testing.TB
-	store *store
-	bad   []*segmenter.BadInput
+	t      testing.TB
+	store  *store
+	ledger segmenter.Ledger
+	bad    []*segmenter.BadInput
 }
 
 func newChannel(t testing.TB, cfg segmenter.Config, sources ...source) *channel {
 	t.Helper()
 	c := &channel{t: t, store: newStore(t)}
-	c.Segmenter = segmenter.New(cfg, c.store, nil, nil)
+	var err error
+	if c.Segmenter, err = segmenter.New(cfg, c.store, nil, nil); err != nil {
+		t.Fatal(err)
+	}
 	var tracks []media.Track
 	for _, s := range sources {
 		tracks = append(tracks, s.track(t))

@@ -23,17 +23,20 @@ func (b base) origin(g timeline.Grid, timescale uint32) int64 {
 	return g.Start(uint64(b.shift), timescale)
 }
 
-// epoch is a stretch of the whole presentation: every rendition begins it at slot first.
+// epoch is a stretch of the whole presentation: every rendition begins it at the same slot.
 type epoch struct {
 	index int
-	first int64
+	first int64 // as the instances agreed
+	from  int64 // where it begins here: first, unless more than that has been published before
 	base  base
+	inits map[string]string // as Epoch.Inits
 }
 
 // How far media time may be from the clock to be taken for Unix time, and for the presentation's time.
 const (
 	unixTolerance = 24 * time.Hour
 	sameTolerance = time.Minute
+	farTolerance  = time.Minute // how far ahead of its media an epoch may begin
 	// Slots that are rather left empty than numbered off Unix time when a clock steps back.
 	maxStepBack = 5
 )
@@ -92,24 +95,46 @@ func (s *Segmenter) pending(t *track) *epoch {
 	return nil
 }
 
-// begin opens a new epoch of the whole presentation.
-func (s *Segmenter) begin(first int64, b base) *epoch {
-	const kept = 16 // for renditions that lag; who lags more skips the oldest
-	e := epoch{index: s.epochs[len(s.epochs)-1].index + 1, first: first, base: b}
-	if len(s.epochs) == kept {
-		s.epochs = s.epochs[1:]
+// found gives t the base of the media that comes first in this run. It is that of the newest epoch, if the media can be of it.
+func (s *Segmenter) found(ctx context.Context, now time.Time, t *track, u *unit) error {
+	c := &t.cut
+	if t.lag == nil {
+		t.date(now, u)
 	}
-	s.epochs = append(s.epochs[:len(s.epochs):len(s.epochs)], e)
-	s.events.Epochs++
-	return &s.epochs[len(s.epochs)-1]
+	raw := c.rawSlot(u.samples[0].DTS)
+	b := s.baseOf(now, u.samples[0].DTS, c.timescale, t.lag)
+	var err error
+	opened := false
+	if !s.joined {
+		s.joined = true
+		opened, err = s.join(ctx, now, raw, b)
+	}
+	e := &s.epochs[len(s.epochs)-1]
+	switch goesOn := t.epoch == e.index; {
+	case opened:
+		b = e.base
+	case goesOn && s.suits(now, e, t.base, raw) && t.line.Load().Current().Init.Digest == c.init.Digest:
+		b = t.base
+	case goesOn: // its past is of other media than what comes now
+		var fault error
+		e, fault = s.begin(ctx, now, t, raw, b)
+		b, err = e.base, join(err, fault)
+	case s.suits(now, e, e.base, raw):
+		b = e.base
+	}
+	c.base, c.based, c.phase = b, true, t.phase()
+	if e.index > 0 {
+		c.floor = max(c.floor, e.from)
+	}
+	return err
 }
 
 // rebase follows a jump of t's media time to at: over a hole on the same time base, or to a new base in a new epoch.
-func (s *Segmenter) rebase(now time.Time, t *track, at int64) error {
+func (s *Segmenter) rebase(ctx context.Context, now time.Time, t *track, at int64) error {
 	c := &t.cut
 	err := s.lose(t)
 	b := s.baseOf(now, at, c.timescale, behind(now, at, c.timescale))
-	slot := c.rawSlot(at)
+	raw := c.rawSlot(at)
 	if b.shift == c.base.shift && at >= c.next {
 		return err
 	}
@@ -117,21 +142,21 @@ func (s *Segmenter) rebase(now time.Time, t *track, at int64) error {
 		c.base, c.timed = b, false
 		return err
 	}
-	if e := s.pending(t); e != nil && absolute(slot+e.base.shift-e.first) <= int64(s.cfg.Window) {
-		// Another rendition jumped first.
-		s.enter(t, e, e.base)
-		return err
+	e := s.pending(t)
+	if e == nil || absolute(raw+e.base.shift-e.first) > int64(s.cfg.Window) {
+		var fault error
+		e, fault = s.begin(ctx, now, t, raw, b)
+		err = join(err, fault)
+	} // else another rendition jumped first
+	s.enter(t, e, e.base)
+	if raw+e.base.shift > e.from {
+		c.continuous = false // the epoch began before this media
 	}
-	least := s.newest() + 1
-	if late := least - (slot + b.shift); late > maxStepBack || late > 0 && b.arrival {
-		b = base{shift: least - slot, arrival: true}
-	}
-	s.enter(t, s.begin(max(slot+b.shift, least), b), b)
 	return err
 }
 
 // change follows a new header: the media goes on in a new epoch, or in the one that another rendition has begun meanwhile.
-func (s *Segmenter) change(ctx context.Context, t *track, u *unit) error {
+func (s *Segmenter) change(ctx context.Context, now time.Time, t *track, u *unit) error {
 	old := t.cut
 	err := s.closeIf(ctx, t, old.live)
 	f := frame{samples: int64(len(u.samples))}
@@ -144,18 +169,25 @@ func (s *Segmenter) change(ctx context.Context, t *track, u *unit) error {
 	t.cut = newCut(s.plan, u.init, f)
 	c := &t.cut
 	c.base, c.based, c.floor = old.base, old.based, old.floor
-	if t.epoch < 0 {
+	if t.epoch < 0 || !c.based {
+		t.resume()
 		return err
 	}
-	e := s.pending(t)
+	e, last := s.pending(t), s.epochs[len(s.epochs)-1].base
 	if e == nil {
-		slot := c.slotOf(u.samples[0].DTS)
+		at := u.samples[0].DTS
 		if c.video {
-			slot = c.slotOf(u.samples[0].PTS())
+			at = u.samples[0].PTS()
 		}
-		e = s.begin(max(slot, s.newest()+1), s.epochs[len(s.epochs)-1].base)
+		var fault error
+		e, fault = s.begin(ctx, now, t, c.rawSlot(at), last)
+		err = join(err, fault)
 	}
-	s.enter(t, e, c.base)
+	b := c.base
+	if b.shift == last.shift {
+		b = e.base
+	}
+	s.enter(t, e, b)
 	return err
 }
 
@@ -163,7 +195,7 @@ func (s *Segmenter) change(ctx context.Context, t *track, u *unit) error {
 func (s *Segmenter) enter(t *track, e *epoch, b base) {
 	c := &t.cut
 	c.base = b
-	c.slot, c.known = e.first-1, true
-	c.seen, c.continuous, c.sure = e.first-1, true, true
+	c.slot, c.known = e.from-1, true
+	c.seen, c.continuous, c.sure = e.from-1, true, true
 	c.timed, c.inGroup, c.phase = false, false, 0
 }

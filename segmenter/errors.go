@@ -7,6 +7,14 @@ import (
 	"github.com/moqpack/moqpack/internal/media"
 )
 
+// Errors of what a channel shares with its past and with other instances.
+var (
+	// ErrPast is returned by New: the channel cannot go on from what is recorded of it.
+	ErrPast = errors.New("segmenter: the channel cannot go on from its past")
+	// ErrLedger says that the instances of the channel may disagree from here on. The channel goes on.
+	ErrLedger = errors.New("segmenter: instances may not agree")
+)
+
 // BadInput says which object of which track was dropped, or which track is refused, and why. The channel goes on.
 type BadInput struct {
 	Track    string

@@ -22,7 +22,7 @@ const (
 	sampleCost = 48
 )
 
-// hold measures a unit and keeps it until the plan is fixed.
+// hold measures a unit and keeps it until all tracks are measured.
 func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit, size int) error {
 	t.measure(u)
 	t.date(now, u)
@@ -42,9 +42,9 @@ func (t *track) measure(u *unit) {
 	t.gauge.add(u)
 }
 
-// settle fixes the plan as soon as enough is known, or when it waited too long, and lets go of what is held.
+// settle fixes the plan, if there is none, as soon as enough is known, or when it waited too long, and lets go of what is held.
 func (s *Segmenter) settle(ctx context.Context, now time.Time, force bool) error {
-	if s.plan != nil || len(s.held) == 0 || !force && !s.measured(now.Sub(s.since)) {
+	if s.settled || len(s.held) == 0 || !force && !s.measured(now.Sub(s.since)) {
 		return nil
 	}
 	var gauges []*gauge
@@ -59,8 +59,11 @@ func (s *Segmenter) settle(ctx context.Context, now time.Time, force bool) error
 		}
 		return nil
 	}
-	p := makePlan(s.cfg, gauges)
-	s.plan = &p
+	var err error
+	if s.plan == nil {
+		err = s.fix(ctx, makePlan(s.cfg, gauges))
+	}
+	s.settled = true
 	for _, t := range s.tracks {
 		if t.gauge.samples > 0 {
 			s.start(t)
@@ -69,7 +72,7 @@ func (s *Segmenter) settle(ctx context.Context, now time.Time, force bool) error
 	// Video first: audio begins with the slot that video begins with.
 	units := s.held
 	s.held, s.heldBytes = nil, 0
-	err := s.replay(ctx, units, media.Video)
+	err = join(err, s.replay(ctx, units, media.Video))
 	s.align()
 	err = join(err, s.replay(ctx, units, media.Audio))
 	s.announce()
@@ -110,14 +113,17 @@ func (s *Segmenter) measured(waited time.Duration) bool {
 			group = group || g.group > 0 || g.promised > 0 || g.ticks > maxGroup*int64(g.timescale)
 		}
 	}
-	return !video || group || waited >= patience
+	return !video || group || s.plan != nil || waited >= patience
 }
 
-// start gives a track its timeline under the plan.
+// start lets a track publish under the plan, in the timeline that it has, or in a new one.
 func (s *Segmenter) start(t *track) {
 	f := t.gauge.frame()
-	t.line = timeline.New(s.plan.Window, f.nominal())
-	t.cut = newCut(s.plan, t.header.init, f)
+	if t.line == nil {
+		t.line = timeline.New(s.plan.Window, f.nominal())
+	}
+	t.cut, t.started = newCut(s.plan, t.header.init, f), true
+	t.resume()
 	if t.info.Bitrate == 0 {
 		// Only what the catalog lacks altogether is measured: instances that joined at different times measure differently.
 		info := *t.info

@@ -47,6 +47,9 @@ type Plan struct {
 	PartTarget time.Duration `json:"partTarget"`
 	// Window is the number of full segments that a live playlist lists.
 	Window int `json:"window"`
+	// Target and Part are what the operator chose (Config).
+	Target time.Duration `json:"target"`
+	Part   time.Duration `json:"part"`
 	// Independent says that every segment is known to start with a stream access point (groups no longer than D).
 	Independent bool `json:"independent"`
 }

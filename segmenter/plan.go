@@ -35,7 +35,7 @@ type plan struct {
 
 // makePlan fixes the constants of a channel from what was measured of its tracks, in catalog order.
 func makePlan(cfg Config, tracks []*gauge) plan {
-	p := plan{group: groupOf(tracks)}
+	p := plan{Plan: Plan{Target: cfg.Target, Part: cfg.Part}, group: groupOf(tracks)}
 	target := seconds(cfg.Target)
 	duration := target
 	if p.group.Sign() > 0 {
@@ -61,9 +61,14 @@ func makePlan(cfg Config, tracks []*gauge) plan {
 	if p.group.Sign() > 0 {
 		p.Group = gridOf(p.group)
 	}
-	slots := ceil(new(big.Rat).Quo(seconds(cfg.DVR), duration))
-	p.Window = int(min(max(int64(cfg.Window), slots), maxWindow))
+	p.Window = windowOf(cfg, duration)
 	return p
+}
+
+// windowOf is the number of segments that cfg asks for, when they last so many seconds.
+func windowOf(cfg Config, duration *big.Rat) int {
+	slots := ceil(new(big.Rat).Quo(seconds(cfg.DVR), duration))
+	return int(min(max(int64(cfg.Window), slots), maxWindow))
 }
 
 // frame is reduced, and if that is not enough halved, until products of it fit into 64 bits.

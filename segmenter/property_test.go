@@ -197,7 +197,10 @@ func BenchmarkSegmenter(b *testing.B) {
 	all := v.objects(b, 0, 3000)
 	b.ReportAllocs()
 	for b.Loop() {
-		s := segmenter.New(cfg(), nowhere{}, nil, nil)
+		s, err := segmenter.New(cfg(), nowhere{}, nil, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
 		_ = s.Catalog(b.Context(), time.Unix(unix, 0), []media.Track{init})
 		for i := range all {
 			if err := s.Object(b.Context(), time.UnixMicro(all[i].at), "v", all[i].Object); err != nil {

@@ -2,6 +2,7 @@ package segmenter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,16 +21,10 @@ func (s *Segmenter) fold(ctx context.Context, now time.Time, t *track, u *unit) 
 	}
 	if len(u.samples) > 0 {
 		if u.init.Digest != c.init.Digest {
-			err = join(err, s.change(ctx, t, u))
+			err = join(err, s.change(ctx, now, t, u))
 		}
 		if !c.based {
-			if t.lag == nil {
-				t.date(now, u)
-			}
-			c.base, c.based = s.baseOf(now, u.samples[0].DTS, c.timescale, t.lag), true
-			if len(s.epochs) == 0 {
-				s.epochs = []epoch{{base: c.base}}
-			}
+			err = join(err, s.found(ctx, now, t, u))
 		}
 	}
 	for i := range u.samples {
@@ -77,8 +72,9 @@ func (s *Segmenter) open(ctx context.Context, t *track, n int64, m *media.Sample
 	c := &t.cut
 	err := s.closeIf(ctx, t, c.live)
 	c.slot, c.known = n, true
-	if e := s.advance(ctx, t, n); e != nil || t.done {
-		return join(err, e)
+	e := s.advance(ctx, t, n)
+	if err = join(err, e); t.done || e != nil && !errors.Is(e, ErrLedger) {
+		return err
 	}
 	c.live = true
 	c.start, c.shown, c.cell = m.DTS, c.reorder, 0
@@ -90,42 +86,97 @@ func (s *Segmenter) open(ctx context.Context, t *track, n int64, m *media.Sample
 // advance brings t's timeline to slot n: through gaps, and into the epochs that begin by then.
 func (s *Segmenter) advance(ctx context.Context, t *track, n int64) error {
 	c := &t.cut
+	err := s.store(ctx, t)
+	if err != nil {
+		return err
+	}
+	if t.rejoins {
+		s.borrow(ctx, t, uint64(n))
+	}
 	for i := range s.epochs {
 		e := &s.epochs[i]
 		joins := t.line.Load().Empty()
-		if e.index <= t.epoch || e.first > n && t.epoch >= 0 || joins && i+1 < len(s.epochs) && s.epochs[i+1].first <= n {
+		if e.index <= t.epoch || e.from > n && t.epoch >= 0 || joins && i+1 < len(s.epochs) && s.epochs[i+1].from <= n {
 			continue // begun, still to come, or over before the track joins
 		}
-		first := n
-		if !joins {
-			if err := s.skip(t, e.first); err != nil {
-				return err
-			}
-			first = int64(t.line.Load().Position().N)
-		}
-		if err := s.store(ctx, t); err != nil {
+		if err = join(err, s.skip(t, e.from)); t.done {
 			return err
 		}
-		err := t.line.Begin(timeline.Epoch{
-			Index: e.index, First: uint64(first), Init: c.init, Frame: c.frame.nominal(),
+		fault := t.line.Begin(timeline.Epoch{
+			Index: e.index, First: uint64(max(e.first, 0)), Init: c.init, Frame: c.frame.nominal(),
 			Origin: c.base.origin(c.grid, c.timescale), Arrival: c.base.arrival,
 		})
-		if err != nil {
-			return s.stop(t, err)
+		if fault != nil {
+			return join(err, s.stop(t, fault))
 		}
 		t.epoch, t.base = e.index, c.base
 	}
-	return s.skip(t, n)
+	err = join(err, s.skip(t, n))
+	t.lent = nil
+	return err
 }
 
-// skip records the slots before n that are missing.
+// borrow asks what another instance has published of t between its past and slot n.
+func (s *Segmenter) borrow(ctx context.Context, t *track, n uint64) {
+	t.rejoins = false
+	p := t.line.Load()
+	if from := p.Position().N; s.ledger != nil && !p.Empty() && from < n {
+		t.lent = s.ledger.Published(ctx, t.info.Name, max(from, n-min(n, uint64(s.plan.Window))), n)
+	}
+}
+
+// adopt takes what is lent of the slots before n into t's timeline. What does not fit there is not taken.
+func (s *Segmenter) adopt(t *track, n uint64) error {
+	p := t.line.Load()
+	from := p.Position().N
+	for len(t.lent) > 0 && t.lent[0].N < from {
+		t.lent = t.lent[1:]
+	}
+	if len(t.lent) == 0 || t.lent[0].N >= n {
+		return nil
+	}
+	i := 0
+	for i < len(t.lent) && t.lent[i].N < n && p.Epoch(t.lent[i].Epoch) != nil {
+		i++
+	}
+	err := s.miss(t, t.lent[0].N)
+	if err == nil {
+		if e := t.line.Adopt(t.lent[:i]); e != nil {
+			err, i = fmt.Errorf("%w: segments of %q from slot %d on: %w", ErrLedger, t.info.Name, t.lent[0].N, e), len(t.lent)
+		}
+	}
+	t.lent = t.lent[i:]
+	return err
+}
+
+// skip brings t's timeline to slot n: with what is lent, and gaps.
 func (s *Segmenter) skip(t *track, n int64) error {
 	p := t.line.Load()
 	if p.Empty() || n <= int64(p.Position().N) {
 		return nil
 	}
-	s.events.Gaps += uint64(n) - p.Position().N
-	if err := t.line.Skip(uint64(n), t.cut.nominal(t.base, t.cut.phase)); err != nil {
+	var err error
+	if len(t.lent) > 0 {
+		err = s.adopt(t, uint64(n))
+	}
+	if t.done {
+		return err
+	}
+	return join(err, s.miss(t, uint64(n)))
+}
+
+// miss records the slots before n that are missing.
+func (s *Segmenter) miss(t *track, n uint64) error {
+	p := t.line.Load()
+	if n <= p.Position().N {
+		return nil
+	}
+	s.events.Gaps += n - p.Position().N
+	c := t.cut
+	if scale := p.Current().Init.Timescale; scale != c.timescale {
+		c.timescale, c.phase = scale, 0 // of the epoch before
+	}
+	if err := t.line.Skip(n, c.nominal(t.base, c.phase)); err != nil {
 		return s.stop(t, err)
 	}
 	return nil

@@ -19,13 +19,15 @@ type Segmenter struct {
 	events Events
 	ended  bool
 
-	// Until the plan is fixed, units wait.
-	plan      *plan
+	plan *plan
+	// Until the tracks are measured, units wait.
+	settled   bool
 	held      []held
 	heldBytes int
 	since     time.Time // of the first one
 
 	epochs []epoch // oldest first; those that some rendition may still have to begin
+	joined bool    // the newest of them is the one that media comes in
 
 	output atomic.Pointer[Output]
 	first  chan struct{} // closed when there is an Output
@@ -41,9 +43,16 @@ type Events struct {
 }
 
 // New returns a Segmenter that puts what it makes into sink. cfg must be valid. ledger is nil for a channel that nobody else
-// packages; past is nil for one that begins.
-func New(cfg Config, sink Sink, ledger Ledger, past *Past) *Segmenter {
-	return &Segmenter{cfg: cfg, sink: sink, ledger: ledger, first: make(chan struct{})}
+// packages; past is nil for one that begins. With a past there is an Output at once, and the tracks go on in its timelines when
+// the catalog lists them. A past that does not fit together, or not to cfg, is an ErrPast.
+func New(cfg Config, sink Sink, ledger Ledger, past *Past) (*Segmenter, error) {
+	s := &Segmenter{cfg: cfg, sink: sink, ledger: ledger, first: make(chan struct{})}
+	if past != nil {
+		if err := s.restore(past); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // Catalog says what the broadcast consists of, at first and after every change. Tracks that cannot be packaged (encrypted,
@@ -77,7 +86,7 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 	}
 	s.tracks = kept
 	s.held = slices.DeleteFunc(s.held, func(h held) bool { return !slices.Contains(kept, h.track) })
-	if s.plan != nil {
+	if s.output.Load() != nil {
 		s.announce()
 	}
 	return err
@@ -99,16 +108,16 @@ func (s *Segmenter) Object(ctx context.Context, now time.Time, track string, o m
 	switch {
 	case err != nil:
 		return s.bad(t, o.Location, err)
-	case u.init == nil && t.line == nil || len(u.samples) == 0 && !u.last && !u.lost:
+	case u.init == nil && !t.started || len(u.samples) == 0 && !u.last && !u.lost:
 		return nil
-	case s.plan == nil:
+	case !s.settled:
 		return s.hold(ctx, now, t, &u, len(o.Payload))
 	}
 	return s.admit(ctx, now, t, &u)
 }
 
-// Tick lets time pass while no object comes, so that the plan does not wait for ever. Once a second is often enough; when Output
-// is not nil it does nothing.
+// Tick lets time pass while no object comes, so that the plan, or the tracks of a past, do not wait for ever. Once a second is
+// often enough; when media is being published it does nothing.
 func (s *Segmenter) Tick(ctx context.Context, now time.Time) error { return s.settle(ctx, now, false) }
 
 // End says that the broadcast is complete: open segments are closed and the timelines end.
@@ -124,7 +133,7 @@ func (s *Segmenter) End(ctx context.Context) error {
 	return err
 }
 
-// Output is what the channel publishes: nil until the plan is fixed, and a new value whenever the set of renditions changes.
+// Output is what the channel publishes: nil until the plan is fixed, unless there is a past, and a new value whenever the set of renditions changes.
 // It may be called by anyone.
 func (s *Segmenter) Output() *Output { return s.output.Load() }
 
@@ -157,14 +166,6 @@ func (s *Segmenter) track(name string) *track {
 		}
 	}
 	return nil
-}
-
-// revive begins a new timeline for a track that had ended and that a newer catalog lists again.
-func (s *Segmenter) revive(old *track) *track {
-	t := &track{epoch: -1, info: old.info, header: old.header, next: old.next}
-	s.tracks = slices.Clone(s.tracks)
-	s.tracks[slices.Index(s.tracks, old)] = t
-	return t
 }
 
 func (s *Segmenter) announce() {

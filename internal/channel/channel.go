@@ -108,7 +108,10 @@ func New(cfg Config) (*Channel, error) {
 
 // Run reads the broadcast until ctx ends. When the broadcast itself ends, Run makes it a recording and goes on serving it.
 func (c *Channel) Run(ctx context.Context) error {
-	fold := c.begin(ctx)
+	fold, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	ended := make(chan struct{}) // closed by the source's goroutine
 	g.Go(func() error {

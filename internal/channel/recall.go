@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/moqpack/moqpack/segmenter"
@@ -12,14 +13,17 @@ import (
 const recallPatience = 10 * time.Second
 
 // begin makes the fold, with what was published before this run.
-func (c *Channel) begin(ctx context.Context) *segmenter.Segmenter {
+func (c *Channel) begin(ctx context.Context) (*segmenter.Segmenter, error) {
 	var ledger segmenter.Ledger
 	if c.ledger != nil {
 		ledger = c.ledger
 	}
-	fold := segmenter.New(c.cfg, c.hot, ledger, c.recall(ctx))
+	fold, err := segmenter.New(c.cfg, c.hot, ledger, c.recall(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("channel %q: %w", c.name, err)
+	}
 	c.fold.Store(fold)
-	return fold
+	return fold, nil
 }
 
 // recall is what was published before, as the stores know it; nil if nothing was. A store that does not answer is passed over:
