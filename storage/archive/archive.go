@@ -50,7 +50,7 @@ type Archive struct {
 type progress struct {
 	live    []string // tracks that have not ended
 	all     []string // tracks of the channel
-	pending uint64   // the first slot that some track may still get; MaxUint64 when there is none
+	pending uint64   // the first slot that some track may still get; never when there is none
 	behind  int64    // slots
 	lag     time.Duration
 	queued  int64 // bytes
@@ -105,6 +105,7 @@ func (a *Archive) stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.stopped = true
+	a.progress.pending = never
 }
 
 // drainTime is how long what is whole may take to get out after the end of Run's context.

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ var errBusy = errors.New("archive: others are faster")
 // page is what is known of a document in the store.
 type page struct {
 	version storage.Version
-	digest  string // of the body
+	digest  string    // of the body
+	edge    time.Time // see edgeOf
 	there   bool
 }
 
@@ -43,11 +45,7 @@ func (r *run) write(ctx context.Context, w *work, names []manifest.Name) error {
 			break
 		}
 		left, err = stale, errBusy
-		if e := r.loadAll(ctx, stale); e != nil {
-			err = e
-			break
-		}
-		if e := r.a.reload(ctx, r.plan.Window, w.edge); e != nil {
+		if e := r.catchUp(ctx, stale, w.edge); e != nil {
 			err = e
 			break
 		}
@@ -115,14 +113,15 @@ func (a *Archive) swap(ctx context.Context, p *manifest.Presentation, n manifest
 		CacheControl: fmt.Sprintf("public, max-age=%d", int64(max(age, time.Second)/time.Second)),
 	}
 	b.Digest = storage.Digest(b.Pieces)
-	if known.there && known.digest == b.Digest {
+	edge := edgeOf(n, b.Pieces)
+	if known.there && (known.digest == b.Digest || edge.Before(known.edge)) {
 		return nil
 	}
 	v, err := a.cfg.Store.Swap(ctx, n.Key(), b, known.version)
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	*known = page{version: v, digest: b.Digest, there: true}
+	*known = page{version: v, digest: b.Digest, edge: edge, there: true}
 	return nil
 }
 
@@ -136,22 +135,45 @@ func render(p *manifest.Presentation, n manifest.Name) (manifest.Document, error
 	return dash.Legacy(*p)
 }
 
-// loadAll learns the versions of documents that others have written.
-func (r *run) loadAll(ctx context.Context, names []manifest.Name) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, n := range names {
+// catchUp learns the versions of documents that others have written, and what they knew. A version counts only with the latter.
+func (r *run) catchUp(ctx context.Context, names []manifest.Name, edge uint64) error {
+	pages := make([]page, len(names))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, n := range names {
 		g.Go(func() error {
-			b, v, err := r.a.cfg.Store.Load(ctx, n.Key())
-			switch {
-			case errors.Is(err, storage.ErrNotFound):
-				*r.pages[n.Key()] = page{}
+			b, v, err := r.a.cfg.Store.Load(gctx, n.Key())
+			if errors.Is(err, storage.ErrNotFound) {
 				return nil
-			case err != nil:
+			}
+			if err != nil {
 				return fmt.Errorf("archive: %w", err)
 			}
-			*r.pages[n.Key()] = page{version: v, digest: storage.Digest(b.Pieces), there: true}
+			pages[i] = page{version: v, digest: storage.Digest(b.Pieces), edge: edgeOf(n, b.Pieces), there: true}
 			return nil
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := r.a.reload(ctx, r.plan.Window, edge); err != nil {
+		return err
+	}
+	for i, n := range names {
+		*r.pages[n.Key()] = pages[i]
+	}
+	return nil
+}
+
+// edgeOf is the end of the media that an MPD lists, which is its publishTime. It is zero for other documents: they list what is
+// settled, which only grows, but an MPD lists what is settled in several renditions, of which one that was given up may come back.
+func edgeOf(n manifest.Name, body [][]byte) time.Time {
+	if n.Kind != manifest.LegacyMPD {
+		return time.Time{}
+	}
+	const attribute, longest = ` publishTime="`, 40
+	text := bytes.Join(body, nil)
+	_, text, _ = bytes.Cut(text, []byte(attribute))
+	value, _, _ := bytes.Cut(text[:min(len(text), longest)], []byte(`"`))
+	t, _ := time.Parse(time.RFC3339Nano, string(value)) // zero for what is none of ours
+	return t
 }

@@ -11,11 +11,14 @@ import (
 type feed struct {
 	track   string
 	sources []segmenter.Rendition // oldest first: a track that came back has another timeline
-	epochs  []timeline.Epoch      // those that entries refer to, ascending Index
-	begin   uint64                // Track.Begin, once begun
-	begun   bool
-	next    uint64 // the slot to take next, once begun
-	flying  int    // segments that are being put
+	// past are older snapshots, oldest first, which together hold what timelines have forgotten since slot next, as long as memory
+	// may have its media.
+	past   []*timeline.Snapshot
+	epochs []timeline.Epoch // those that entries refer to, ascending Index
+	begin  uint64           // Track.Begin, once begun
+	begun  bool
+	next   uint64 // the slot to take next, once begun
+	flying int    // segments that are being put
 
 	inits   map[string]bool // headers, by digest: true once they are in the store, false while they are being put
 	missing bool            // the slot before next was lost
@@ -55,6 +58,33 @@ func (f *feed) source() (segmenter.Rendition, *timeline.Snapshot) {
 	}
 }
 
+// pasts is how many snapshots are kept, half a window apart: memory holds the media of 2*window+2 slots.
+const pasts = 6
+
+// remember keeps the newest snapshot if half a window has passed since the one that was kept last.
+func (f *feed) remember(window int) {
+	_, s := f.newest()
+	f.past = slices.DeleteFunc(f.past, func(s *timeline.Snapshot) bool { return closedBefore(s) <= f.next })
+	if end := closedBefore(s); end > f.next && (len(f.past) == 0 || end >= closedBefore(f.past[len(f.past)-1])+uint64(window+1)/2) {
+		f.past = append(f.past, s)
+	}
+	if len(f.past) > pasts {
+		f.past = slices.Clone(f.past[1:])
+	}
+}
+
+// snapshot is one that has slot next, or else the one that will have it or has forgotten it.
+func (f *feed) snapshot(window int) *timeline.Snapshot {
+	_, s := f.source()
+	f.remember(window)
+	for _, old := range f.past {
+		if seg := old.Segment(f.next); seg != nil && seg.State != timeline.Open {
+			return old
+		}
+	}
+	return s
+}
+
 // follow adds a timeline, and reports whether it is new.
 func (f *feed) follow(r segmenter.Rendition) bool {
 	if slices.ContainsFunc(f.sources, func(o segmenter.Rendition) bool { return o.Timeline == r.Timeline }) {
@@ -74,6 +104,11 @@ func (f *feed) newest() (segmenter.Rendition, *timeline.Snapshot) {
 // closed is the slot after the newest closed one, 0 while there is none.
 func (f *feed) closed() uint64 {
 	_, s := f.newest()
+	return closedBefore(s)
+}
+
+// closedBefore is the slot after the snapshot's newest closed one, 0 while there is none.
+func closedBefore(s *timeline.Snapshot) uint64 {
 	if len(s.Segments) == 0 {
 		return 0
 	}

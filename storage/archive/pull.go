@@ -67,7 +67,7 @@ func (r *run) begin(f *feed) bool {
 
 // candidate is what is known of f's next slot. ok is false while nothing is.
 func (r *run) candidate(ctx context.Context, f *feed) (c candidate, ok bool) {
-	_, s := f.source()
+	s := f.snapshot(r.plan.Window)
 	if len(s.Segments) == 0 || s.Position().N <= f.next {
 		return c, false
 	}
@@ -212,9 +212,7 @@ func (r *run) putSegment(ctx context.Context, f *feed, c candidate) {
 			switch {
 			case err == nil:
 				f.missing = false
-				if known, ok := r.a.entry(f.track, e.N); !ok || known.State == timeline.Gap || known.Digest != e.Digest && known.Digest != "" {
-					r.add(f.track, e)
-				}
+				r.add(f.track, e) // even if the record has it: this is how the other instance's news is seen
 			case errors.Is(err, errLost):
 				r.lose(f, e.N)
 				e.State, e.Size, e.Digest = timeline.Gap, 0, ""

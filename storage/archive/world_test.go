@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/manifest/dash"
@@ -301,8 +303,6 @@ func (b *bucket) check(key string, blob storage.Blob) {
 	b.edges[key] = edge
 }
 
-var templates = regexp.MustCompile(`(?s)<Representation id="([^"]*)".*?startNumber="(\d+)".*?initialization="([^"]*)"|<Representation id="([^"]*)".*?initialization="([^"]*)".*?startNumber="(\d+)"`)
-
 func (b *bucket) checkMPD(key, dir, text string) (edge uint64) {
 	for rep := range strings.SplitSeq(text, "<Representation ") {
 		id := regexp.MustCompile(`^id="([^"]*)"`).FindStringSubmatch(rep)
@@ -420,8 +420,8 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 func compare(t testing.TB, want, got map[string]string) {
 	t.Helper()
 	for _, key := range slices.Sorted(maps.Keys(want)) {
-		if want[key] != got[key] {
-			t.Errorf("%s is\n%s\nwant\n%s", key, got[key], want[key])
+		if diff := cmp.Diff(strings.Split(want[key], "\n"), strings.Split(got[key], "\n")); diff != "" {
+			t.Errorf("%s, -want +got:\n%s", key, diff)
 		}
 	}
 }

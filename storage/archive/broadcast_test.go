@@ -1,0 +1,171 @@
+package archive
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+	"github.com/moqpack/moqpack/storage/storagetest"
+)
+
+func TestAnotherSegmentDurationIsRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, s := newBroadcast(t, 6, "v"), newBucket(t)
+		a := start(t, b, Config{Store: s})
+		b.start(begin)
+		b.live(begin, begin+2)
+		a.stop(t)
+		c := newBroadcast(t, 6, "v")
+		c.plan.Grid.Num = 4
+		c.out.Plan = c.plan
+		x := start(t, c, Config{Store: s})
+		if err := <-x.done; !errors.Is(err, ErrOtherGrid) {
+			t.Errorf("%v", err)
+		}
+		if x.Pending(begin) || x.Status().State != Stopped {
+			t.Error("it waits for more")
+		}
+	})
+}
+
+func TestWhatIsWholeGetsOutAtTheEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, s := newBroadcast(t, 6, "v", "a"), newBucket(t)
+		s.setPlan(func(storagetest.Op, string) storagetest.Fault {
+			return storagetest.Fault{Delay: 300 * time.Millisecond}
+		})
+		a := start(t, b, Config{Store: s})
+		b.start(begin)
+		b.live(begin, begin+5)
+		a.stop(t)
+		compare(t, b.documents(), s.documents())
+	})
+}
+
+// again is the broadcast as another process goes on with it.
+func (b *broadcast) again() *broadcast {
+	c := newBroadcast(b.t, b.plan.Window)
+	c.epoch, c.edge, c.keep = b.epoch, b.edge, b.keep
+	for _, r := range b.lines {
+		s := r.Timeline.Load()
+		line, err := timeline.Restore(b.plan.Window, 0, s.Epochs, s.Segments)
+		must(b.t, err)
+		c.lines = append(c.lines, segmenter.Rendition{Track: r.Track, Timeline: line})
+	}
+	c.out.Renditions = c.lines
+	return c
+}
+
+func TestARestartGoesOnWhereTheRecordEnds(t *testing.T) {
+	for _, away := range []uint64{0, 3, 100, 1000} {
+		inBubble(t, func(t *testing.T) {
+			b, s := newBroadcast(t, 6, "v", "a"), newBucket(t)
+			a := start(t, b, Config{Store: s})
+			b.start(begin)
+			b.live(begin, begin+10)
+			a.stop(t)
+			time.Sleep(time.Duration(2*away) * time.Second)
+			c := b.again()
+			next := begin + 10 + away
+			a = start(t, c, Config{Store: s})
+			c.start(next)
+			c.live(next, next+8)
+			after(2 * time.Second)
+			compare(t, c.documents(), s.documents())
+			if st := a.Status(); st.State != OK || st.Conflicts != 0 {
+				t.Errorf("away for %d: %+v", away, st)
+			}
+			a.stop(t)
+		})
+	}
+}
+
+func TestABroadcastThatComesBackGoesOn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, s := newBroadcast(t, 6, "v", "a"), newBucket(t)
+		a := start(t, b, Config{Store: s})
+		b.start(begin)
+		b.live(begin, begin+10)
+		b.end()
+		after(2 * time.Second)
+		ended := s.documents()
+		for key, want := range map[string]string{"demo/v/legacy.m3u8": "#EXT-X-ENDLIST", "demo/legacy.mpd": `type="static"`} {
+			if !strings.Contains(ended[key], want) {
+				t.Errorf("%s of the recording:\n%s", key, ended[key])
+			}
+			blob, err := s.Get(t.Context(), key)
+			must(t, err)
+			if blob.CacheControl != "public, max-age=86400" {
+				t.Errorf("%s may be cached: %s", key, blob.CacheControl)
+			}
+		}
+		lines := slices.Clone(b.lines)
+		for i := range lines {
+			lines[i].Timeline = timeline.New(6, 0)
+		}
+		b.change(lines)
+		time.Sleep(20 * time.Second)
+		b.start(begin + 20)
+		b.live(begin+20, begin+30)
+		after(2 * time.Second)
+		compare(t, b.documents(), s.documents())
+		a.stop(t)
+	})
+}
+
+func TestTracksComeAndGo(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, s := newBroadcast(t, 6, "v1", "v2", "a"), newBucket(t)
+		a := start(t, b, Config{Store: s})
+		b.start(begin)
+		b.live(begin, begin+6)
+		gone := b.lines[1]
+		must(t, gone.Timeline.End())
+		late := newBroadcast(t, 6, "v3")
+		late.epoch = 0
+		b.change([]segmenter.Rendition{b.lines[0], late.lines[0], b.lines[2]})
+		late.memory = b.memory
+		late.start(begin + 6)
+		for n := uint64(begin + 6); n < begin+20; n++ {
+			time.Sleep(2 * time.Second)
+			b.play(n)
+		}
+		after(2 * time.Second)
+		compare(t, b.documents(), s.documents())
+		if !strings.Contains(s.documents()["demo/v2/legacy.m3u8"], "#EXT-X-ENDLIST") {
+			t.Error("the playlist of the track that left does not end")
+		}
+		h := a.heading()
+		var names []string
+		for _, track := range h.Tracks {
+			names = append(names, track.Name)
+		}
+		if diff := cmp.Diff([]string{"v1", "v3", "a", "v2"}, names); diff != "" {
+			t.Error(diff)
+		}
+		a.stop(t)
+	})
+}
+
+func TestASegmentThatBrokeIsAGapOfItsSlot(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, s := newBroadcast(t, 6, "v", "a"), newBucket(t)
+		a := start(t, b, Config{Store: s})
+		b.start(begin)
+		b.live(begin, begin+3)
+		line := b.lines[0].Timeline
+		must(t, line.Append(begin+3, 0, timeline.Part{Start: 2000 * (begin + 3), Dur: 320, Size: 5}))
+		must(t, line.Close(begin+3, timeline.Gap))
+		b.playTrack(b.lines[1], begin+3)
+		b.live(begin+4, begin+9)
+		after(2 * time.Second)
+		compare(t, b.documents(), s.documents())
+		a.stop(t)
+	})
+}
