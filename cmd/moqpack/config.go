@@ -39,7 +39,7 @@ func (f *flags) origin(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Storage.S3.Region, "s3-region", "", "region of the bucket (default: as for every AWS tool)")
 	fs.StringVar(&c.Storage.S3.Profile, "s3-profile", "", "profile of the shared AWS configuration")
 	fs.BoolVar(&c.Storage.S3.PathStyle, "s3-path-style", false, "address the bucket by path, as most compatible stores want")
-	fs.BoolVar(&c.Storage.S3.Redirect, "s3-redirect", false, "redirect viewers of older media to the bucket instead of passing it on")
+	fs.StringVar(&c.Storage.S3.Redirect, "s3-redirect", "", "`URL` under which viewers reach the bucket: send them there for older media instead of passing it on")
 	fs.Var(&f.channel.DVR, "dvr", "how far viewers may go back (needs --data or --s3)")
 	fs.Var(&f.channel.Archive.Retain, "retain", "how long recordings are kept; 0: for ever")
 	fs.Var(&f.channel.Archive.RetainBytes, "retain-bytes", "how much of a channel is kept; 0: all")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moqpack/moqpack/internal/channel"
 	"github.com/moqpack/moqpack/server"
+	"github.com/moqpack/moqpack/storage/archive"
 	"github.com/moqpack/moqpack/subscriber"
 )
 
@@ -16,6 +17,7 @@ import (
 type metrics struct {
 	source  *subscriber.Metrics
 	channel *channel.Metrics
+	archive *archive.Metrics
 	server  *server.Metrics
 	handler http.Handler // of /metrics
 }
@@ -24,7 +26,7 @@ func newMetrics() metrics {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return metrics{
-		source: subscriber.NewMetrics(r), channel: channel.NewMetrics(r), server: server.NewMetrics(r),
+		source: subscriber.NewMetrics(r), channel: channel.NewMetrics(r), archive: archive.NewMetrics(r), server: server.NewMetrics(r),
 		handler: promhttp.HandlerFor(r, promhttp.HandlerOpts{}),
 	}
 }

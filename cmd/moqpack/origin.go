@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,6 +23,7 @@ import (
 // origin is channels and the HTTP server in front of them.
 type origin struct {
 	cfg      *config.Config
+	stores   stores
 	metrics  metrics
 	channels []*channel.Channel
 	names    []string
@@ -33,7 +36,12 @@ func newOrigin(cfg *config.Config) (*origin, error) {
 			return nil, fmt.Errorf("--http-cert and --http-key (server.cert, server.key): %w", err)
 		}
 	}
-	return &origin{cfg: cfg, metrics: newMetrics()}, nil
+	o := &origin{cfg: cfg, metrics: newMetrics()}
+	var err error
+	if o.stores, err = openStores(cfg); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 // add makes a channel of a broadcast.
@@ -47,10 +55,14 @@ func (o *origin) add(ch *config.Channel) error {
 	if err != nil {
 		return err
 	}
-	live, err := channel.New(channel.Config{
+	cfg := channel.Config{
 		Name: ch.Name, Namespace: strings.Join(c.Namespace, "/"), Source: src, Segmenter: ch.Cut(),
-		Memory: storage.NewMemory(int64(o.cfg.Memory)), Logger: slog.Default(), Metrics: o.metrics.channel,
-	})
+		Memory: storage.NewMemory(int64(o.cfg.Memory)),
+		Stale:  time.Duration(o.cfg.Server.Stale), Incomplete: o.cfg.Server.Incomplete,
+		Logger: slog.Default(), Metrics: o.metrics.channel, Archive: o.metrics.archive,
+	}
+	o.stores.assign(&cfg, o.cfg, ch)
+	live, err := channel.New(cfg)
 	if err != nil {
 		return err
 	}
@@ -58,8 +70,9 @@ func (o *origin) add(ch *config.Channel) error {
 	return nil
 }
 
-// run serves until ctx ends. beside, if not nil, runs along: the demo's publisher.
-func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Context) error) error {
+// run serves until ctx ends, and then lets go of the stores. beside, if not nil, runs along: the demo's publisher.
+func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Context) error) (err error) {
+	defer func() { err = errors.Join(err, o.stores.close()) }()
 	ln, err := net.Listen("tcp", o.cfg.Server.HTTP)
 	if err != nil {
 		return fmt.Errorf("%w: choose another address with --http (server.http)", err)

@@ -53,7 +53,7 @@ type S3 struct {
 	SSE          string `yaml:"sse"`        // AES256 or aws:kms; empty: what the bucket says
 	KMSKey       string `yaml:"kms_key"`
 	StorageClass string `yaml:"storage_class"`
-	Redirect     bool   `yaml:"redirect"` // older media is redirected to the bucket's URL instead of passed on
+	Redirect     string `yaml:"redirect"` // URL under which viewers reach what is in the bucket; empty: older media is passed on
 }
 
 // Channel is a broadcast and its outputs.

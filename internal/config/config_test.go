@@ -26,7 +26,7 @@ storage:
     sse: aws:kms
     kms_key: alias/x
     storage_class: STANDARD_IA
-    redirect: true
+    redirect: https://cdn.example/live/
 channels:
   - name: studio1
     relay: "moqt://relay.example:443/x?token=${TOKEN}&cost=$$5"
@@ -58,7 +58,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Disk: Disk{Dir: "/var/lib/moqpack", Limit: 50 << 30},
 			S3: S3{
 				URL: "s3://bucket/prefix", Endpoint: "https://s3.example", Region: "eu-central-1", PathStyle: true, Profile: "broadcast",
-				Role: "arn:aws:iam::1:role/x", SSE: "aws:kms", KMSKey: "alias/x", StorageClass: "STANDARD_IA", Redirect: true,
+				Role: "arn:aws:iam::1:role/x", SSE: "aws:kms", KMSKey: "alias/x", StorageClass: "STANDARD_IA", Redirect: "https://cdn.example/live/",
 			},
 		},
 		Channels: []Channel{{

@@ -73,14 +73,14 @@ func (s *S3) validate(fs *faults) {
 	if s.URL == "" {
 		for _, f := range []struct{ key, value string }{
 			{"endpoint", s.Endpoint}, {"region", s.Region}, {"profile", s.Profile}, {"role", s.Role}, {"sse", s.SSE},
-			{"kms_key", s.KMSKey}, {"storage_class", s.StorageClass},
+			{"kms_key", s.KMSKey}, {"storage_class", s.StorageClass}, {"redirect", s.Redirect},
 		} {
 			if f.value != "" {
 				fs.add(at+f.key, "this needs storage.s3.url, s3://BUCKET/PREFIX")
 			}
 		}
-		if s.PathStyle || s.Redirect {
-			fs.add(at+"url", "path_style and redirect need it: s3://BUCKET/PREFIX")
+		if s.PathStyle {
+			fs.add(at+"url", "path_style needs it: s3://BUCKET/PREFIX")
 		}
 		return
 	}
@@ -92,6 +92,12 @@ func (s *S3) validate(fs *faults) {
 		u, err := url.Parse(s.Endpoint)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			fs.add(at+"endpoint", "%q is not of the form https://HOST[:PORT]: credentials come from the environment", cut(s.Endpoint))
+		}
+	}
+	if s.Redirect != "" {
+		u, err := url.Parse(s.Redirect)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			fs.add(at+"redirect", "%q is not a URL of the form https://HOST/PREFIX/ under which viewers reach the bucket", cut(s.Redirect))
 		}
 	}
 	if s.Role != "" && !strings.HasPrefix(s.Role, "arn:") {
