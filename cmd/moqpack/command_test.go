@@ -10,6 +10,10 @@ import (
 	"testing"
 
 	"github.com/moqpack/moqpack/internal/config"
+	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+	"github.com/moqpack/moqpack/server"
+	"github.com/moqpack/moqpack/storage"
 )
 
 func TestChannelNames(t *testing.T) {
@@ -122,5 +126,29 @@ func TestTheURLShownCanBeOpenedHere(t *testing.T) {
 		if got := o.base(&net.TCPAddr{Port: 9}); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.addr, got, tt.want)
 		}
+	}
+}
+
+// fixed is a Channel that has an Output.
+type fixed struct {
+	name string
+	out  *segmenter.Output
+}
+
+func (f fixed) Output() *segmenter.Output { return f.out }
+func (f fixed) Store() storage.Getter     { return nil }
+func (f fixed) From() uint64              { return 0 }
+func (f fixed) Status() server.Status     { return server.Status{Name: f.name} }
+
+func TestEachChannelOfTheBucketIsBilledOnce(t *testing.T) {
+	b := bill{onS3: map[string]bool{"a": true, "b": false, "c": true}}
+	out := &segmenter.Output{Plan: segmenter.Plan{Grid: timeline.Grid{Num: 2002, Den: 1000}}, Renditions: make([]segmenter.Rendition, 3)}
+	channels := []server.Channel{fixed{"a", out}, fixed{"b", out}, fixed{"c", nil}}
+	got := b.due(channels)
+	if len(got) != 1 || !strings.HasPrefix(got[0], "a in the bucket: 3 renditions in segments of 2.002s are at most 14384 PUT and 1918 GET an hour, $0.07") {
+		t.Errorf("%q", got)
+	}
+	if again := b.due(channels); len(again) != 0 {
+		t.Errorf("billed again: %q", again)
 	}
 }

@@ -61,7 +61,7 @@ func demo(ctx context.Context, c *cobra.Command, f *flags, draft string) error {
 	if err := f.valid(); err != nil {
 		return err
 	}
-	o, err := newOrigin(&f.config)
+	o, err := newOrigin(ctx, &f.config)
 	if err != nil {
 		return err
 	}

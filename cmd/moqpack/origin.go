@@ -30,7 +30,7 @@ type origin struct {
 }
 
 // newOrigin makes one of a valid configuration; its channels are yet to be added.
-func newOrigin(cfg *config.Config) (*origin, error) {
+func newOrigin(ctx context.Context, cfg *config.Config) (*origin, error) {
 	if s := cfg.Server; s.Cert != "" {
 		if _, err := tls.LoadX509KeyPair(s.Cert, s.Key); err != nil {
 			return nil, fmt.Errorf("--http-cert and --http-key (server.cert, server.key): %w", err)
@@ -38,7 +38,7 @@ func newOrigin(cfg *config.Config) (*origin, error) {
 	}
 	o := &origin{cfg: cfg, metrics: newMetrics()}
 	var err error
-	if o.stores, err = openStores(cfg); err != nil {
+	if o.stores, err = openStores(ctx, cfg, slog.Default()); err != nil {
 		return nil, err
 	}
 	return o, nil
@@ -97,8 +97,17 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	if beside != nil {
 		g.Go(func() error { return beside(ctx) })
 	}
-	g.Go(func() error { return watch(ctx, out, serving) })
+	g.Go(func() error { return watch(ctx, out, serving, o.bill()) })
 	return g.Wait()
+}
+
+// bill is of the channels that go to a bucket.
+func (o *origin) bill() bill {
+	b := bill{onS3: map[string]bool{}}
+	for i := range o.cfg.Channels {
+		b.onS3[o.cfg.Channels[i].Name] = o.cfg.OnS3(&o.cfg.Channels[i])
+	}
+	return b
 }
 
 // base is the URL that a person on this machine would open.

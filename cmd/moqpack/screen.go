@@ -27,7 +27,7 @@ func announce(w io.Writer, base string, names []string) {
 }
 
 // watch shows how the channels are doing: a line that moves on a terminal, a line every ten seconds elsewhere.
-func watch(ctx context.Context, w io.Writer, channels []server.Channel) error {
+func watch(ctx context.Context, w io.Writer, channels []server.Channel, b bill) error {
 	f, isFile := w.(*os.File)
 	terminal := isFile && isatty.IsTerminal(f.Fd())
 	every := 10 * time.Second
@@ -44,6 +44,12 @@ func watch(ctx context.Context, w io.Writer, channels []server.Channel) error {
 			}
 			return nil
 		case <-t.C:
+			for _, l := range b.due(channels) {
+				if terminal {
+					l = "\r\x1b[K" + l
+				}
+				fmt.Fprintln(w, l)
+			}
 			line := statusLine(channels)
 			if terminal {
 				fmt.Fprintf(w, "\r\x1b[K%c %s", `|/-\`[n%4], line)

@@ -28,7 +28,7 @@ flags tries all of that without serving.`,
 			if err != nil {
 				return err
 			}
-			o, err := newOrigin(cfg)
+			o, err := newOrigin(c.Context(), cfg)
 			if err != nil {
 				return err
 			}

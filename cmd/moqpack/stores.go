@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 
 	"github.com/moqpack/moqpack/internal/channel"
 	"github.com/moqpack/moqpack/internal/config"
@@ -14,18 +18,37 @@ type stores struct {
 }
 
 // openStores opens what the configuration names.
-func openStores(cfg *config.Config) (s stores, err error) {
-	if d := cfg.Storage.Disk; d.Dir != "" {
-		if s.disk, err = disk.Open(d.Dir, int64(d.Limit)); err != nil {
-			return s, fmt.Errorf("--data (storage.disk.dir): %w", err)
-		}
+func openStores(_ context.Context, cfg *config.Config, log *slog.Logger) (s stores, err error) {
+	dir, spool, err := dataDir(cfg)
+	if err != nil || dir == "" {
+		return s, err
+	}
+	if spool {
+		log.Info("what is on its way to the bucket is kept in a spool, --data (storage.disk) gives it another place", "dir", dir)
+	}
+	if s.disk, err = disk.Open(dir, int64(cfg.Storage.Disk.Limit)); err != nil {
+		return s, fmt.Errorf("--data (storage.disk.dir): %w", err)
 	}
 	return s, nil
 }
 
-// assign gives a channel the stores that it is recorded in.
+// dataDir is the directory to record in, or empty. spool: nobody asked for it, but the way to the bucket needs one.
+func dataDir(cfg *config.Config) (dir string, spool bool, err error) {
+	if cfg.Storage.Disk.Dir != "" || cfg.Storage.S3.URL == "" {
+		return cfg.Storage.Disk.Dir, false, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", false, fmt.Errorf("there is no place for what is on its way to the bucket: %w: give one with --data (storage.disk.dir)", err)
+	}
+	return filepath.Join(cache, "moqpack", "spool"), true, nil
+}
+
+// assign gives a channel the stores that it is recorded in. What goes to a bucket goes through a spool, unless the file says that
+// the channel has no business on the disk.
 func (s *stores) assign(c *channel.Config, cfg *config.Config, ch *config.Channel) {
-	if s.disk != nil && cfg.OnDisk(ch) {
+	spool := cfg.Storage.Disk.Dir == "" && cfg.OnS3(ch)
+	if s.disk != nil && (cfg.OnDisk(ch) || spool) {
 		c.Disk = s.disk
 	}
 }
