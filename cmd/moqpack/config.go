@@ -73,7 +73,7 @@ func inFlags(f *config.Fault) string {
 		"storage.disk.dir": "data", "storage.disk.limit": "data-limit",
 		"storage.s3.url": "s3", "storage.s3.endpoint": "s3-endpoint", "storage.s3.region": "s3-region", "storage.s3.profile": "s3-profile",
 		"storage.s3.redirect": "s3-redirect",
-		"relay": "relay", "namespace": "namespace", "name": "name",
+		"relay":               "relay", "namespace": "namespace", "name": "name",
 		"tls": "tls-ca, --tls-fingerprint and --insecure", "tls.fingerprint": "tls-fingerprint",
 		"segmenter.segment": "segment", "segmenter.part": "part", "segmenter.window": "window",
 		"dvr": "dvr", "archive.retain": "retain", "archive.retain_bytes": "retain-bytes",
