@@ -10,6 +10,8 @@ import (
 type Metrics struct {
 	segments, bytes, lost, conflicts, retries *prometheus.CounterVec
 	lag, queued                               *prometheus.GaugeVec
+	overflows, deleted                        *prometheus.CounterVec // by the Keeper
+	full                                      *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics.
@@ -29,8 +31,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		retries:   counter("retries_total", "Attempts that failed and were made again."),
 		lag:       gauge("lag_seconds", "Media that is published and not yet in the archive."),
 		queued:    gauge("queued_bytes", "Bytes of the segments that are published and not yet in the archive, as far as they are remembered."),
+
+		overflows: counter("spool_overflow_total", "Times that media was given up before the next archive had it, because this one outgrew its bounds."),
+		deleted:   counter("deleted_chunks_total", "Chunks of the record that retention deleted, with their media."),
+		full:      gauge("full", "1 while the store is full although nothing in it may be deleted."),
 	}
-	r.MustRegister(m.segments, m.bytes, m.lost, m.conflicts, m.retries, m.lag, m.queued)
+	r.MustRegister(m.segments, m.bytes, m.lost, m.conflicts, m.retries, m.lag, m.queued, m.overflows, m.deleted, m.full)
 	return m
 }
 
@@ -64,4 +70,27 @@ func (m *Metrics) behind(c Config, lag time.Duration, queued int64) {
 		m.lag.WithLabelValues(c.Channel, c.Name).Set(lag.Seconds())
 		m.queued.WithLabelValues(c.Channel, c.Name).Set(float64(queued))
 	}
+}
+
+func (m *Metrics) overflow(store, channel string) {
+	if m != nil {
+		m.overflows.WithLabelValues(channel, store).Inc()
+	}
+}
+
+func (m *Metrics) deleteChunk(store, channel string) {
+	if m != nil {
+		m.deleted.WithLabelValues(channel, store).Inc()
+	}
+}
+
+func (m *Metrics) cramped(store, channel string, is bool) {
+	if m == nil {
+		return
+	}
+	v := 0.0
+	if is {
+		v = 1
+	}
+	m.full.WithLabelValues(channel, store).Set(v)
 }

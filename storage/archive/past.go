@@ -133,7 +133,7 @@ func (r *reader) renditions(ctx context.Context, h *Head, window int) ([]segment
 		var segments []timeline.Segment
 		for j := range chunks {
 			for _, e := range chunks[j].Tracks[t.Name] {
-				if e.N >= least {
+				if e.N >= max(least, t.Begin) {
 					segments = append(segments, e.Segment)
 				}
 			}

@@ -28,6 +28,9 @@ func (r *run) pull(ctx context.Context, f *feed) {
 		}
 		if f.learn(c.epoch) {
 			r.dirty = true
+			if d := c.epoch.Init.Digest; f.inits[d] {
+				delete(f.inits, d) // an old header again: retention may have deleted it meanwhile
+			}
 		}
 		if there, known := f.inits[c.epoch.Init.Digest]; !there {
 			if !known {
