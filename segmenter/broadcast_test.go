@@ -165,6 +165,7 @@ type channel struct {
 	store  *store
 	ledger segmenter.Ledger
 	bad    []*segmenter.BadInput
+	faults []error // of the ledger
 }
 
 func newChannel(t testing.TB, cfg segmenter.Config, sources ...source) *channel {
@@ -190,6 +191,8 @@ func (c *channel) send(objects ...object) {
 		err := c.Object(c.t.Context(), time.UnixMicro(o.at), o.track, o.Object)
 		var bad *segmenter.BadInput
 		switch {
+		case errors.Is(err, segmenter.ErrLedger):
+			c.faults = append(c.faults, err)
 		case errors.As(err, &bad):
 			c.bad = append(c.bad, bad)
 		case err != nil:

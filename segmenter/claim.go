@@ -122,11 +122,14 @@ func (s *Segmenter) agree(ctx context.Context, now time.Time, raw int64, e epoch
 		if claimed.Index != e.index {
 			return e, join(err, fmt.Errorf("%w: asked for epoch %d it gives epoch %d", ErrLedger, e.index, claimed.Index))
 		}
-		if !claimed.plausible() || int64(claimed.First) > raw+claimed.Shift+s.slots(farTolerance) {
+		c := epochOf(&claimed)
+		switch plausible := claimed.plausible(); {
+		case plausible && !s.takes(&c, &e, opener): // other media
+		case plausible && c.first <= raw+c.base.shift+s.slots(farTolerance):
+			return c, err
+		default:
 			err = join(err, fmt.Errorf("%w: epoch %d is claimed from slot %d on with shift %d, which cannot be",
 				ErrLedger, e.index, claimed.First, claimed.Shift))
-		} else if c := epochOf(&claimed); s.takes(&c, &e, opener) {
-			return c, err
 		}
 		e.index++
 	}
