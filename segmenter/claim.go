@@ -47,10 +47,17 @@ func (s *Segmenter) fix(ctx context.Context, p plan) error {
 // join decides which epoch the media is in that comes first in this run: the newest one that is known, or the first one from there
 // on that fits it.
 func (s *Segmenter) join(ctx context.Context, now time.Time, raw int64, b base) (opened bool, err error) {
+	fits := false
 	if n := len(s.epochs); n > 0 {
-		if e := &s.epochs[n-1]; s.suits(now, e, e.base, raw) && s.sameInits(e, nil) {
+		e := &s.epochs[n-1]
+		if fits = s.suits(now, e, e.base, raw); fits && s.sameInits(e, nil) {
 			return false, nil
+		} else if fits {
+			b = e.base
 		}
+	}
+	if !fits {
+		b = s.clear(b, raw, s.slots(sameTolerance)) // what comes after a join may have been published already
 	}
 	inits := map[string]string{}
 	for _, t := range s.tracks {
@@ -80,15 +87,7 @@ func (s *Segmenter) begin(ctx context.Context, now time.Time, t *track, raw int6
 // it to be, and the error says so.
 func (s *Segmenter) claim(ctx context.Context, now time.Time, raw int64, b base, opener *track, inits map[string]string) (*epoch, error) {
 	least := s.newest() + 1
-	e := epoch{base: b, inits: maps.Clone(inits)}
-	early := int64(maxStepBack)
-	if opener == nil {
-		early = s.slots(sameTolerance) // what comes after a join may have been published already
-	}
-	if late := least - (raw + b.shift); late > early || late > 0 && b.arrival {
-		e.base = base{shift: least - raw, arrival: true}
-	}
-	e.first = max(raw+e.base.shift, least)
+	e := epoch{first: max(raw+b.shift, least), base: b, inits: maps.Clone(inits)}
 	discontinuity := len(s.epochs) > 0
 	if discontinuity {
 		e.index = s.epochs[len(s.epochs)-1].index + 1
@@ -103,6 +102,16 @@ func (s *Segmenter) claim(ctx context.Context, now time.Time, raw int64, b base,
 		s.events.Epochs++
 	}
 	return &s.epochs[len(s.epochs)-1], err
+}
+
+// clear is b, or the base that puts raw behind everything that has been published, where b would leave too many slots empty, or
+// was only guessed.
+func (s *Segmenter) clear(b base, raw, most int64) base {
+	least := s.newest() + 1
+	if late := least - (raw + b.shift); late > most || late > 0 && b.arrival {
+		return base{shift: least - raw, arrival: true}
+	}
+	return b
 }
 
 // agree proposes e to the ledger, under the first index from its own on that is not taken by other media, and returns what is in

@@ -12,7 +12,7 @@
 //   - admit.go holds a unit against the media time of its track: overlaps and lone wild times are bad input, holes are losses,
 //     a jump that a second object confirms is a restart.
 //   - cut.go decides where parts and segments begin; publish.go puts them and appends them to the timeline.
-//   - epoch.go maps media time to slots, and opens epochs.
+//   - epoch.go maps media time to slots, and follows jumps and new headers into new epochs.
 //
 // # What is published
 //
@@ -22,6 +22,14 @@
 // on with the first slot of which that is certain (cut.settled). A segment that loses media becomes a gap: its parts stay, the rest
 // of the slot is dropped.
 //
-// Two things that a late joiner cannot derive from the stream are local to the instance: the number of epochs before it joined,
-// and an origin that was taken from arrival time (Epoch.Arrival says so).
+// # What instances share
+//
+// Three things cannot be derived from the stream by who joins late: the plan, the number of epochs before, and a base that was
+// taken from arrival time (Epoch.Arrival says so). Instances settle them in a Ledger (claim.go): the plan before it is fixed, an
+// epoch before it is entered, by proposing it and holding to what is claimed under its index, if that is of the same media. Who
+// joins takes the newest epoch that its Past knows, or looks from there on. Without a ledger, or when it does not answer, they are
+// local to the instance, which then says so with an ErrLedger and goes on: the live line waits for nobody.
+//
+// A Past is what was published before this run (restore.go). Its plan is in force, its timelines go on, and slots between their
+// end and the first segment of this run are gaps, unless another instance has published them.
 package segmenter

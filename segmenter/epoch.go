@@ -3,6 +3,7 @@ package segmenter
 import (
 	"context"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/moqpack/moqpack/segmenter/timeline"
@@ -116,6 +117,11 @@ func (s *Segmenter) found(ctx context.Context, now time.Time, t *track, u *unit)
 	case goesOn && s.suits(now, e, t.base, raw) && t.line.Load().Current().Init.Digest == c.init.Digest:
 		b = t.base
 	case goesOn: // its past is of other media than what comes now
+		if s.suits(now, e, t.base, raw) {
+			b = t.base
+		} else {
+			b = s.clear(b, raw, s.slots(sameTolerance))
+		}
 		var fault error
 		e, fault = s.begin(ctx, now, t, raw, b)
 		b, err = e.base, join(err, fault)
@@ -145,7 +151,7 @@ func (s *Segmenter) rebase(ctx context.Context, now time.Time, t *track, at int6
 	e := s.pending(t)
 	if e == nil || absolute(raw+e.base.shift-e.first) > int64(s.cfg.Window) {
 		var fault error
-		e, fault = s.begin(ctx, now, t, raw, b)
+		e, fault = s.begin(ctx, now, t, raw, s.clear(b, raw, maxStepBack))
 		err = join(err, fault)
 	} // else another rendition jumped first
 	s.enter(t, e, e.base)
@@ -173,21 +179,23 @@ func (s *Segmenter) change(ctx context.Context, now time.Time, t *track, u *unit
 		t.resume()
 		return err
 	}
-	e, last := s.pending(t), s.epochs[len(s.epochs)-1].base
+	// A track may have a base of its own.
+	own := !slices.ContainsFunc(s.epochs, func(e epoch) bool { return e.index == t.epoch && e.base.shift == c.base.shift })
+	e := s.pending(t)
 	if e == nil {
 		at := u.samples[0].DTS
 		if c.video {
 			at = u.samples[0].PTS()
 		}
 		var fault error
-		e, fault = s.begin(ctx, now, t, c.rawSlot(at), last)
+		e, fault = s.begin(ctx, now, t, c.rawSlot(at), s.epochs[len(s.epochs)-1].base)
 		err = join(err, fault)
 	}
-	b := c.base
-	if b.shift == last.shift {
-		b = e.base
+	if own {
+		s.enter(t, e, c.base)
+	} else {
+		s.enter(t, e, e.base)
 	}
-	s.enter(t, e, b)
 	return err
 }
 

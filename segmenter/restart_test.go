@@ -221,6 +221,29 @@ func TestRestartWithAnotherHeaderOpensAnEpoch(t *testing.T) {
 	}
 }
 
+// Another rendition has begun the slot in which the header changes, so the epoch begins with the next one. Media time did not
+// move, however little is known of what it is.
+func TestChangedHeaderKeepsABaseThatWasTakenFromArrival(t *testing.T) {
+	v, a := plain()
+	v.start, a.start = 1000*12800, 1000*48000
+	all := later(interleave(v.seconds(t, 14), a.seconds(t, 14)), (unix-1000)*1000)
+	for i := range all {
+		if o := &all[i]; o.track == "v" && o.Group == 6 && o.Object.Object == 0 {
+			o.Payload = append(wide(t, v), o.Payload...)
+		}
+	}
+	c := newChannel(t, cfg(), v, a)
+	c.send(all...)
+	c.want("v", "0 1 2 (3) | 4 5 6.6")
+	for _, name := range []string{"v", "a"} {
+		for _, e := range c.line(name).Timeline.Load().Epochs {
+			if e.Origin != (unix-1000)*int64(e.Init.Timescale) {
+				t.Errorf("%s: epoch %+v", name, e)
+			}
+		}
+	}
+}
+
 func TestTrackOfThePastThatLeftTheCatalogLeavesTheOutput(t *testing.T) {
 	v, a := plain()
 	all := interleave(v.seconds(t, 20), a.seconds(t, 20))
