@@ -169,3 +169,78 @@ func TestASegmentThatBrokeIsAGapOfItsSlot(t *testing.T) {
 		a.stop(t)
 	})
 }
+
+func TestAStoreThatIsAwayAtTheStartGetsWhatTheNearerOneHas(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, disk, s3 := newBroadcast(t, 6, "v", "a"), newBucket(t), newBucket(t)
+		s3.setPlan(outage)
+		near := start(t, b, Config{Name: "disk", Store: disk})
+		far := start(t, b, Config{Name: "s3", Store: s3, Nearer: near.Archive, Media: first{b.memory, disk}})
+		b.start(begin)
+		b.live(begin, begin+300)
+		s3.setPlan(nil)
+		b.live(begin+300, begin+330)
+		after(time.Second)
+		compare(t, b.documents(), s3.documents())
+		if n := len(s3.segments()); n != 2*330 {
+			t.Errorf("%d segments, want %d", n, 2*330)
+		}
+		near.stop(t)
+		far.stop(t)
+	})
+}
+
+func TestWhatTheNearerArchiveLostIsAGapInTheFartherOne(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, disk, s3 := newBroadcast(t, 6, "v", "a"), newBucket(t), newBucket(t)
+		near := start(t, b, Config{Name: "disk", Store: disk})
+		far := start(t, b, Config{Name: "s3", Store: s3, Nearer: near.Archive, Media: first{b.memory, disk}})
+		b.start(begin)
+		b.live(begin, begin+10)
+		s3.setPlan(outage)
+		b.live(begin+10, begin+40)
+		disk.setPlan(outage)
+		b.live(begin+40, begin+100)
+		disk.setPlan(nil)
+		b.live(begin+100, begin+150)
+		s3.setPlan(nil)
+		b.live(begin+150, begin+180)
+		after(time.Second)
+		compare(t, b.documents(), s3.documents())
+		if n, m := len(s3.segments()), len(disk.segments()); n != m || n < 2*120 || n > 2*160 {
+			t.Errorf("%d segments, the disk has %d", n, m)
+		}
+		entries, err := far.Segments(t.Context(), "v", begin, begin+180)
+		if err != nil || len(entries) != 180 {
+			t.Errorf("the record has %d of 180 slots, %v", len(entries), err)
+		}
+		if near.log.count("the archive has a gap") != 2 {
+			t.Error("the disk did not say what it lost")
+		}
+		near.stop(t)
+		far.stop(t)
+	})
+}
+
+func TestWhatIsNotKeptAnyMoreIsNotListed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, s := newBroadcast(t, 20, "v", "a"), newBucket(t)
+		a := start(t, b, Config{Store: s})
+		b.start(begin)
+		b.live(begin, begin+15)
+		after(time.Second)
+		other := books{s, "demo"} // somebody who retains less
+		_, err := other.updateHead(t.Context(), func(h *Head) bool { h.First = begin + 10; return true })
+		must(t, err)
+		after(headEvery + 2*time.Second)
+		for key, doc := range s.documents() {
+			if strings.Contains(doc, "897620409") {
+				t.Errorf("%s lists what is not kept:\n%s", key, doc)
+			}
+		}
+		if a.First() != begin+10 || a.Has("v", begin+9) || !a.Has("v", begin+10) {
+			t.Errorf("it does not know what is kept: from %d on", a.First())
+		}
+		a.stop(t)
+	})
+}

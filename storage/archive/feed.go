@@ -17,11 +17,12 @@ type feed struct {
 	epochs []timeline.Epoch // those that entries refer to, ascending Index
 	begin  uint64           // Track.Begin, once begun
 	begun  bool
-	next   uint64 // the slot to take next, once begun
-	flying int    // segments that are being put
+	next   uint64          // the slot to take next, once begun
+	epoch  *timeline.Epoch // of the slot taken last, nil while none was
+	flying int             // segments that are being put
 
-	inits   map[string]bool // headers, by digest: true once they are in the store, false while they are being put
-	missing bool            // the slot before next was lost
+	inits  map[string]bool // headers, by digest: true once they are in the store, false while they are being put
+	lostAt uint64          // the slot after the one that was lost last
 
 	// From the record of the nearer archive: its entries for slots before spooledTo.
 	spooled   []Entry
@@ -38,6 +39,8 @@ const (
 	patience  = chunkSlots
 	// grace is by how many slots a gap stays behind the live edge before it is recorded: another instance may have the segment.
 	grace = 2
+	// reach is how far back an archive that is new takes what the nearer one has, in slots: an hour of segments of 2 s.
+	reach = 1800
 )
 
 // candidate is a slot that can be taken.

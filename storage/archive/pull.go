@@ -42,16 +42,18 @@ func (r *run) pull(ctx context.Context, f *feed) {
 			if !r.gap(f, c) {
 				return
 			}
-			continue
+		} else {
+			if f.flying >= limit {
+				return
+			}
+			r.putSegment(ctx, f, c)
 		}
-		if f.flying >= limit {
-			return
-		}
-		r.putSegment(ctx, f, c)
+		f.epoch = &c.epoch
 	}
 }
 
-// begin finds the slot that f starts with: where the record ends, or, if there is none, where the timeline begins.
+// begin finds the slot that f starts with: where the record ends, or, if there is none, where the timeline begins. What the nearer
+// archive has from before that comes too, as far as reach or the window goes: the store may have been away when the channel began.
 func (r *run) begin(f *feed) bool {
 	if end, ok := r.a.end(f.track); ok {
 		h := r.a.heading()
@@ -64,7 +66,17 @@ func (r *run) begin(f *feed) bool {
 	if len(s.Segments) == 0 {
 		return false
 	}
-	f.begin, f.next, f.begun, r.dirty = s.Segments[0].N, s.Segments[0].N, true, true
+	first := s.Segments[0].N
+	if near := r.a.cfg.Nearer; near != nil && !near.over() {
+		earlier, ok := near.start(f.track)
+		if !ok && len(s.Segments) < established {
+			return false // it says so soon, unless it is not well
+		}
+		if ok && earlier < first {
+			first = max(earlier, first-min(first, uint64(max(r.plan.Window, reach))))
+		}
+	}
+	f.begin, f.next, f.begun, r.dirty = first, first, true, true
 	return true
 }
 
@@ -138,7 +150,11 @@ func (r *run) forgotten(ctx context.Context, f *feed, first uint64, e timeline.E
 		f.begin, f.next, r.dirty = to, to, true
 		return r.candidate(ctx, f)
 	}
-	if before := r.a.lastEpoch(f.track); before != nil && e.First > n {
+	before := f.epoch
+	if before == nil {
+		before = r.a.lastEpoch(f.track)
+	}
+	if before != nil && e.First > n {
 		e = *before
 	}
 	return lostSlot(r.plan.Grid, n, e), true
@@ -171,8 +187,7 @@ func (r *run) spool(ctx context.Context, f *feed, near *Archive, first uint64) {
 // gap takes a slot without media, unless the media of another instance may still come.
 func (r *run) gap(f *feed, c candidate) bool {
 	n := c.entry.N
-	if known, ok := r.a.entry(f.track, n); ok {
-		f.missing = f.missing && known.State == timeline.Gap
+	if _, ok := r.a.entry(f.track, n); ok {
 		f.next++
 		return true
 	}
@@ -182,8 +197,6 @@ func (r *run) gap(f *feed, c candidate) bool {
 	}
 	if c.lost {
 		r.lose(f, n)
-	} else {
-		f.missing = false
 	}
 	c.entry.Digest = ""
 	r.add(f.track, c.entry)
@@ -197,10 +210,10 @@ func (r *run) lose(f *feed, n uint64) {
 	r.a.mu.Lock()
 	r.a.lost++
 	r.a.mu.Unlock()
-	if !f.missing {
+	if f.lostAt == 0 || n > f.lostAt+span { // losses are found in any order
 		r.a.log.Error("media was gone before it could be archived: the archive has a gap", "track", f.track, "slot", n)
 	}
-	f.missing = true
+	f.lostAt = max(f.lostAt, n+1)
 }
 
 // putSegment puts the segment c beside the loop.
@@ -214,7 +227,6 @@ func (r *run) putSegment(ctx context.Context, f *feed, c candidate) {
 			f.flying--
 			switch {
 			case err == nil:
-				f.missing = false
 				r.add(f.track, e) // even if the record has it: this is how the other instance's news is seen
 			case errors.Is(err, errLost):
 				r.lose(f, e.N)

@@ -152,6 +152,34 @@ func (c Conflict) String() string {
 	return fmt.Sprintf("segment %d of track %q: the archive has %s, another instance made %s", c.N, c.Track, c.Kept, c.Other)
 }
 
+// sound reports what documents cannot be made of.
+func (h *Head) sound() error {
+	const most = 1 << 16 // discontinuities between two epochs of a track, each of which is a line
+	for _, t := range h.Tracks {
+		for i := range t.Epochs {
+			e := &t.Epochs[i]
+			if !soundEpoch(e) || i > 0 && e.Index-t.Epochs[i-1].Index > most {
+				return fmt.Errorf("archive: record: epoch %d of track %q has a number that is out of range: "+
+					"restore record.json from a copy, or move the channel's files away to begin anew", e.Index, t.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// sound reports what documents cannot be made of.
+func (c *Chunk) sound() error {
+	for track, entries := range c.Tracks {
+		for i := range entries {
+			if e := &entries[i]; !e.sound() {
+				return fmt.Errorf("archive: record chunk %d: segment %d of track %q has a number that is out of range: "+
+					"restore the chunk from a copy, or move it away to have gaps in its place", c.From, e.N, track)
+			}
+		}
+	}
+	return nil
+}
+
 // decodeHead reads a head. Books are written by other versions and other hands: everything that code relies on is checked.
 func decodeHead(body []byte) (Head, error) {
 	var h Head

@@ -66,6 +66,9 @@ func (r *run) writeHead(ctx context.Context, w *work) error {
 		diverged = h.take(r.plan, w.tracks, w.ended)
 		return before.Format == 0 || !same(&before, h)
 	})
+	if err == nil {
+		err = h.sound()
+	}
 	if err != nil || other != nil {
 		return errorOr(other, err)
 	}

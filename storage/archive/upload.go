@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/manifest"
@@ -14,8 +15,8 @@ import (
 // errLost says that media is in no store.
 var errLost = errors.New("archive: the media is gone")
 
-// unreadable is how often media is asked for that a store has and cannot give, before it counts as lost.
-const unreadable = 12
+// unreadable is how long media is asked for that a store has and cannot give, before it counts as lost.
+const unreadable = 5 * time.Minute
 
 // putSegment brings the segment of track t that e describes to the store and returns what the store has. The error is errLost or
 // that of ctx.
@@ -23,7 +24,7 @@ func (a *Archive) putSegment(ctx context.Context, t *media.Track, e Entry) (Entr
 	name := manifest.Name{Kind: manifest.Segment, Channel: a.cfg.Channel, Track: t.Name, N: e.N}
 	known, recorded := a.entry(t.Name, e.N)
 	recorded = recorded && known.State == timeline.Full
-	failures := 0
+	var failing time.Time // since when the media cannot be read
 	err := a.insist(ctx, "track "+t.Name, func() error {
 		b, err := a.cfg.Media.Get(ctx, name.Key())
 		if errors.Is(err, storage.ErrNotFound) && !recorded {
@@ -37,11 +38,15 @@ func (a *Archive) putSegment(ctx context.Context, t *media.Track, e Entry) (Entr
 		case errors.Is(err, storage.ErrNotFound):
 			return errLost
 		case err != nil:
-			if failures++; failures == unreadable {
+			if failing.IsZero() {
+				failing = time.Now()
+			}
+			if time.Since(failing) > unreadable {
 				return fmt.Errorf("%w: %w", errLost, err)
 			}
 			return fmt.Errorf("archive: %w", err)
 		}
+		failing = time.Time{}
 		b.CacheControl = ""
 		if b.Digest == "" {
 			b.Digest = storage.Digest(b.Pieces)

@@ -5,22 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/segmenter"
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
-// parallelReads is how many chunks are read at one time.
-const parallelReads = 8
-
 // open reads the head and the newest chunks, as many as documents list.
 func (a *Archive) open(ctx context.Context, plan segmenter.Plan) error {
 	h, v, err := a.books.head(ctx)
+	if err == nil {
+		err = h.sound()
+	}
 	if err != nil {
 		return err
 	}
@@ -41,7 +37,11 @@ func (a *Archive) open(ctx context.Context, plan segmenter.Plan) error {
 	lines := map[string]*line{}
 	for _, t := range h.Tracks {
 		var entries []Entry
-		for _, c := range chunks {
+		for i := range chunks {
+			c := &chunks[i]
+			if err := c.sound(); err != nil {
+				return err
+			}
 			entries = append(entries, c.Tracks[t.Name]...)
 		}
 		at, _ := slices.BinarySearchFunc(entries, max(t.Begin, h.First), byN)
@@ -69,13 +69,12 @@ func otherGrid(channel string, there, ours timeline.Grid) error {
 
 // newest is From of the newest chunk that is there.
 func (b *books) newest(ctx context.Context) (from uint64, ok bool, err error) {
-	prefix := strings.TrimSuffix(chunkKey(b.channel, 0), "0.json")
+	prefix := manifest.PrivateKey(b.channel, "record-")
 	for key, err := range b.store.List(ctx, prefix) {
 		if err != nil {
 			return 0, false, fmt.Errorf("archive: %w", err)
 		}
-		number := strings.TrimSuffix(strings.TrimPrefix(key, prefix), ".json")
-		if n, err := strconv.ParseUint(number, 10, 64); err == nil && n == chunkOf(n) {
+		if n, isNumber := numbered(key, prefix); isNumber && n == chunkOf(n) {
 			from, ok = max(from, n), true
 		}
 	}
@@ -88,15 +87,11 @@ func (b *books) chunks(ctx context.Context, from, to uint64) ([]Chunk, error) {
 		return nil, nil
 	}
 	chunks := make([]Chunk, (to-from)/chunkSlots+1)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallelReads)
-	for i := range chunks {
-		g.Go(func() (err error) {
-			chunks[i], _, err = b.chunk(ctx, from+uint64(i)*chunkSlots)
-			return err
-		})
-	}
-	return chunks, g.Wait()
+	err := each(ctx, len(chunks), func(ctx context.Context, i int) (err error) {
+		chunks[i], _, err = b.chunk(ctx, from+uint64(i)*chunkSlots)
+		return err
+	})
+	return chunks, err
 }
 
 func byN(e Entry, n uint64) int {
@@ -175,10 +170,16 @@ func same(a, b *Head) bool {
 
 // note takes what a chunk says into the lines. The head is read again when another instance knows epochs that are new here.
 func (a *Archive) note(ctx context.Context, c *Chunk, window int) error {
+	if err := c.sound(); err != nil {
+		return err
+	}
 	h := a.heading()
 	if checkChunk(&h, c) != nil {
 		var err error
-		if h, _, err = a.books.head(ctx); err != nil {
+		if h, _, err = a.books.head(ctx); err == nil {
+			err = h.sound()
+		}
+		if err != nil {
 			return err
 		}
 		a.setHead(h, window)
@@ -217,6 +218,9 @@ func checkChunk(h *Head, c *Chunk) error {
 func (a *Archive) reload(ctx context.Context, window int, edge uint64) error {
 	const most = 64 // chunks
 	h, v, err := a.books.head(ctx)
+	if err == nil {
+		err = h.sound()
+	}
 	if err != nil || v == "" {
 		return err
 	}
