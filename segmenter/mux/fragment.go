@@ -26,6 +26,10 @@ func Sequence(n uint64, p int) uint32 { return uint32(n)<<8 + uint32(p) }
 
 // Fragment is one moof and mdat with the samples, which follow each other without a hole in decode time.
 func Fragment(sequence uint32, samples []media.Sample) ([]byte, error) {
+	return fragment(trackID, sequence, samples)
+}
+
+func fragment(id, sequence uint32, samples []media.Sample) ([]byte, error) {
 	if len(samples) == 0 || samples[0].DTS < 0 {
 		return nil, errors.New("mux: a fragment needs samples from decode time 0 on")
 	}
@@ -53,7 +57,7 @@ func Fragment(sequence uint32, samples []media.Sample) ([]byte, error) {
 	w.u32(0, sequence)
 	w.box(head-8-8-16, "traf")
 	w.box(16, "tfhd")
-	w.u32(0x020000, trackID) // default-base-is-moof
+	w.u32(0x020000, id) // default-base-is-moof
 	w.box(20, "tfdt")
 	w.u32(1<<24, uint32(samples[0].DTS>>32), uint32(samples[0].DTS))
 	w.box(20+row*len(samples), "trun")

@@ -92,12 +92,7 @@ func encode(m *media.Init, entry mp4.Box, language uint16) ([]byte, error) {
 	mvhd := mp4.CreateMvhd()
 	mvhd.Timescale = m.Timescale
 	moov.AddChild(mvhd)
-	trak := mp4.CreateEmptyTrak(trackID, m.Timescale, m.Kind.String(), "und")
-	trak.Tkhd.Width, trak.Tkhd.Height = mp4.Fixed32(m.Width<<16), mp4.Fixed32(m.Height<<16)
-	trak.Mdia.Mdhd.Language = language
-	trak.Mdia.Hdlr.Name = m.Kind.String()
-	trak.Mdia.Minf.Stbl.Stsd.AddChild(entry)
-	moov.AddChild(trak)
+	moov.AddChild(newTrak(trackID, m, entry, language))
 	mvex := mp4.NewMvexBox()
 	mvex.AddChild(&mp4.TrexBox{TrackID: trackID, DefaultSampleDescriptionIndex: 1})
 	moov.AddChild(mvex)
@@ -106,4 +101,14 @@ func encode(m *media.Init, entry mp4.Box, language uint16) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// newTrak is a track with the sample entry and empty sample tables.
+func newTrak(id uint32, m *media.Init, entry mp4.Box, language uint16) *mp4.TrakBox {
+	trak := mp4.CreateEmptyTrak(id, m.Timescale, m.Kind.String(), "und")
+	trak.Tkhd.Width, trak.Tkhd.Height = mp4.Fixed32(m.Width<<16), mp4.Fixed32(m.Height<<16)
+	trak.Mdia.Mdhd.Language = language
+	trak.Mdia.Hdlr.Name = m.Kind.String()
+	trak.Mdia.Minf.Stbl.Stsd.AddChild(entry)
+	return trak
 }
