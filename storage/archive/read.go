@@ -1,0 +1,74 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/storage"
+)
+
+// ErrNoRecord says that the store has no record of the channel.
+var ErrNoRecord = errors.New("archive: no record of this channel")
+
+// Records is where a record is read from: a Durable, or what only reads one.
+type Records interface {
+	Load(ctx context.Context, key string) (storage.Blob, storage.Version, error)
+	List(ctx context.Context, prefix string) iter.Seq2[string, error]
+}
+
+// ReadHead returns the head of the channel's record, or ErrNoRecord.
+func ReadHead(ctx context.Context, store Records, channel string) (Head, error) {
+	b, _, err := store.Load(ctx, headKey(channel))
+	if errors.Is(err, storage.ErrNotFound) {
+		return Head{}, fmt.Errorf("channel %q: %w", channel, ErrNoRecord)
+	}
+	if err != nil {
+		return Head{}, fmt.Errorf("archive: %w", err)
+	}
+	return decodeHead(bytes.Join(b.Pieces, nil))
+}
+
+// ChunkNumbers are the first slots of the chunks that the channel's record has, ascending.
+func ChunkNumbers(ctx context.Context, store Records, channel string) ([]uint64, error) {
+	var all []uint64
+	prefix := manifest.PrivateKey(channel, "record-")
+	for key, err := range store.List(ctx, prefix) {
+		if err != nil {
+			return nil, fmt.Errorf("archive: %w", err)
+		}
+		n, err := strconv.ParseUint(strings.TrimSuffix(key[len(prefix):], ".json"), 10, 64)
+		if err == nil && chunkOf(n) == n && chunkKey(channel, n) == key {
+			all = append(all, n)
+		}
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+// ReadChunks yields those of the chunks with these numbers that are still there when their turn comes.
+func ReadChunks(ctx context.Context, store Records, channel string, numbers []uint64) iter.Seq2[Chunk, error] {
+	return func(yield func(Chunk, error) bool) {
+		for _, n := range numbers {
+			b, _, err := store.Load(ctx, chunkKey(channel, n))
+			if errors.Is(err, storage.ErrNotFound) {
+				continue
+			}
+			var c Chunk
+			if err == nil {
+				c, err = decodeChunk(bytes.Join(b.Pieces, nil), n)
+			} else {
+				err = fmt.Errorf("archive: %w", err)
+			}
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package vod
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/manifest/dash"
+	"github.com/moqpack/moqpack/manifest/legacy"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+	"github.com/moqpack/moqpack/storage"
+	"github.com/moqpack/moqpack/storage/archive"
+)
+
+// ErrExists says that something is there already under the name of a clip.
+var ErrExists = errors.New("exists already")
+
+// cacheControl of a clip's documents, which only a clip that is made anew replaces.
+const cacheControl = "public, max-age=60"
+
+// clipFile is the file of a clip that says what it is made of.
+const clipFile = "clip.json"
+
+// origin is the content of clipFile.
+type origin struct {
+	Channel string `json:"channel"` // whose media it is
+	Start   string `json:"start"`
+	End     string `json:"end"`
+}
+
+// hold is what keeps slots of a channel from retention.
+type hold struct {
+	From   uint64 `json:"from"`
+	To     uint64 `json:"to"` // included
+	Reason string `json:"reason"`
+}
+
+// Clip makes the documents of a clip under the name: what r has between two instants, at the boundaries of segments, by
+// reference, in the store that r is read from. A clip of that name is an ErrExists unless it may be replaced; a channel with a record never may.
+func (r *Recording) Clip(ctx context.Context, store storage.Durable, name string, g Range, replace bool) (*Report, error) {
+	if name == "" || name == r.channel {
+		return nil, fmt.Errorf("a clip cannot be called %q: choose a name that no channel has", name)
+	}
+	c, err := r.choose(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	old, err := vacate(ctx, store, name, replace)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := render(r.present(c, name))
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(origin{r.channel, stamp(g.Start), stamp(g.End)})
+	if err != nil {
+		return nil, fmt.Errorf("clip %q: %w", name, err)
+	}
+	docs = append([]document{{manifest.PrivateKey(name, clipFile), book(body)}}, docs...)
+	if err := r.hold(ctx, store, c, name); err != nil {
+		return nil, err
+	}
+	for _, d := range docs {
+		if err := write(ctx, store, d); err != nil {
+			return nil, fmt.Errorf("clip %q: %w", name, err)
+		}
+		delete(old, d.key)
+	}
+	delete(old, holdKey(r.channel, name))
+	if err := store.Delete(ctx, slices.Sorted(maps.Keys(old))...); err != nil {
+		return nil, fmt.Errorf("clip %q: what the one before left: %w", name, err)
+	}
+	return r.reportClip(c, name), nil
+}
+
+func book(body []byte) storage.Blob {
+	return storage.Blob{Pieces: [][]byte{body}, ContentType: "application/json", CacheControl: "no-store"}
+}
+
+// holdKey is the key of what keeps a clip's media in its channel.
+func holdKey(channel, name string) string {
+	return manifest.PrivateKey(channel, "hold-vod-"+manifest.Escape(name)+".json")
+}
+
+// vacate makes sure that the name may be taken, and returns the keys of the clip that has it, if one has.
+func vacate(ctx context.Context, store storage.Durable, name string, replace bool) (old map[string]bool, err error) {
+	switch _, err := archive.ReadHead(ctx, store, name); {
+	case err == nil:
+		return nil, fmt.Errorf("channel %q %w and has a record: choose another name", name, ErrExists)
+	case !errors.Is(err, archive.ErrNoRecord):
+		return nil, err
+	}
+	for _, err := range store.List(ctx, manifest.PrivateKey(name, "")) {
+		if err != nil {
+			return nil, fmt.Errorf("clip %q: %w", name, err)
+		}
+		if !replace {
+			return nil, fmt.Errorf("clip %q %w: choose another name, or --force to replace it", name, ErrExists)
+		}
+		break
+	}
+	b, _, err := store.Load(ctx, manifest.PrivateKey(name, clipFile))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	var o origin
+	if err == nil {
+		err = json.Unmarshal(bytes.Join(b.Pieces, nil), &o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("clip %q: %w", name, err)
+	}
+	old = map[string]bool{holdKey(o.Channel, name): true}
+	for key, err := range store.List(ctx, manifest.PrivateKey(name, "")) {
+		if err != nil {
+			return nil, fmt.Errorf("clip %q: %w", name, err)
+		}
+		old[key] = true
+	}
+	return old, nil
+}
+
+// hold keeps what is chosen from retention, and makes sure that it came in time.
+func (r *Recording) hold(ctx context.Context, store storage.Durable, c *selection, name string) error {
+	key := holdKey(r.channel, name)
+	body, err := json.Marshal(hold{c.from, c.to, fmt.Sprintf("clip %q is made of it", name)})
+	if err != nil {
+		return fmt.Errorf("clip %q: %w", name, err)
+	}
+	b := book(body)
+	err = store.Put(ctx, key, b)
+	if errors.Is(err, storage.ErrConflict) { // that of a clip which is replaced
+		if err = store.Delete(ctx, key); err == nil {
+			err = store.Put(ctx, key, b)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("clip %q: %w", name, err)
+	}
+	head, err := archive.ReadHead(ctx, store, r.channel)
+	if err != nil {
+		return err
+	}
+	if head.First > c.from {
+		if err := store.Delete(ctx, key); err != nil {
+			return fmt.Errorf("clip %q: %w", name, err)
+		}
+		return fmt.Errorf("clip %q: %w: retention has just taken the media before segment %d: begin later", name, ErrRange, head.First)
+	}
+	return nil
+}
+
+// present is the clip as its documents show it.
+func (r *Recording) present(c *selection, name string) manifest.Presentation {
+	p := manifest.Presentation{Channel: name, Media: r.channel, Plan: r.Head.Plan}
+	p.Plan.Window = int(min(c.to-c.from+1, math.MaxInt32))
+	if c.AskedStart {
+		p.Start = c.Start / 1e6
+	}
+	for _, l := range c.lines {
+		s := &timeline.Snapshot{Ended: true, Segments: make([]timeline.Segment, len(l.segments))}
+		for i, e := range l.segments {
+			s.Segments[i] = e.Segment
+			if n := len(s.Epochs); n == 0 || s.Epochs[n-1].Index != e.Epoch {
+				s.Epochs = append(s.Epochs, *e.epoch)
+			}
+		}
+		for _, e := range l.track.Epochs {
+			if e.Frame > 0 && (s.Frame == 0 || e.Index <= s.Current().Index) {
+				s.Frame = e.Frame
+			}
+		}
+		p.Renditions = append(p.Renditions, manifest.Rendition{Track: &l.track.Track, Snapshot: s})
+	}
+	return p
+}
+
+type document struct {
+	key  string
+	blob storage.Blob
+}
+
+// render writes the documents of a clip in the order in which they may appear: what is referred to first.
+func render(p manifest.Presentation) ([]document, error) {
+	var docs []document
+	add := func(n manifest.Name, d manifest.Document, err error) error {
+		if err != nil {
+			return fmt.Errorf("clip %q: %w", p.Channel, err)
+		}
+		docs = append(docs, document{n.Key(), storage.Blob{
+			Pieces: [][]byte{d.Body}, ContentType: d.ContentType, CacheControl: cacheControl,
+		}})
+		return nil
+	}
+	for i := range p.Renditions {
+		track := p.Renditions[i].Track.Name
+		d, err := legacy.Media(p, track)
+		if err := add(manifest.Name{Kind: manifest.LegacyPlaylist, Channel: p.Channel, Track: track}, d, err); err != nil {
+			return nil, err
+		}
+	}
+	d, err := legacy.Multivariant(p)
+	if err := add(manifest.Name{Kind: manifest.LegacyMultivariant, Channel: p.Channel}, d, err); err != nil {
+		return nil, err
+	}
+	d, err = dash.Legacy(p)
+	if err := add(manifest.Name{Kind: manifest.LegacyMPD, Channel: p.Channel}, d, err); err != nil {
+		return nil, err
+	}
+	return docs, nil
+}
+
+// write replaces a document, whatever was there.
+func write(ctx context.Context, store storage.Documents, d document) error {
+	_, v, err := store.Load(ctx, d.key)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	_, err = store.Swap(ctx, d.key, d.blob, v)
+	return err
+}
