@@ -20,7 +20,10 @@ type Config struct {
 	Media   storage.Getter  // where media is read: memory, or memory and then a nearer store
 	// Nearer is the archive of the same channel in a nearer store, or nil. What timelines have forgotten before it was stored
 	// here is read from its record.
-	Nearer  *Archive
+	Nearer *Archive
+	// Full is called each time the store has refused something for want of room, and must not wait; nil: nobody cares. A Keeper's
+	// MakeRoom fits.
+	Full    func()
 	Logger  *slog.Logger // nil discards
 	Metrics *Metrics     // nil counts nothing
 }

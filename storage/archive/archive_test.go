@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -349,9 +350,13 @@ func TestAFullStoreSaysSoAndGoesOnWhenThereIsRoom(t *testing.T) {
 			}
 			return f
 		})
-		a := start(t, b, Config{Store: s})
+		var told atomic.Int64
+		a := start(t, b, Config{Store: s, Full: func() { told.Add(1) }})
 		b.start(begin)
 		b.live(begin, begin+5)
+		if told.Load() == 0 {
+			t.Error("nobody is asked for room")
+		}
 		if st := a.Status(); st.State != Full || !errors.Is(st.Err, storage.ErrFull) {
 			t.Errorf("%+v", st)
 		}

@@ -14,6 +14,7 @@ func (r *run) pull(ctx context.Context, f *feed) {
 		return
 	}
 	limit := max(minFlight, inFlight/len(r.feeds))
+	f.next = max(f.next, r.a.First()) // what retention has given up need not come any more
 	for {
 		end, ok := r.a.end(f.track)
 		if !ok {

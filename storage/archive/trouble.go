@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/moqpack/moqpack/storage"
 )
 
 // Between two attempts lies a random time up to a ceiling that doubles.
@@ -57,6 +59,9 @@ func (a *Archive) ill(what string, err error) {
 	}
 	a.troubles[what] = err
 	a.mu.Unlock()
+	if a.cfg.Full != nil && errors.Is(err, storage.ErrFull) {
+		a.cfg.Full()
+	}
 	if first {
 		a.log.Warn("archive cannot write and keeps trying", "what", what, "err", err)
 	}

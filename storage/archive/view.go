@@ -147,7 +147,7 @@ func (a *Archive) setHead(h Head, window int) {
 			l = newLine(window, t.Begin)
 			a.lines[t.Name] = l
 		}
-		l.from(t.Begin)
+		l.from(max(t.Begin, h.First))
 		old := a.head.Track(t.Name)
 		if moved || old == nil || old.Ended != t.Ended {
 			l.stale = true
