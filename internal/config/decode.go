@@ -92,10 +92,7 @@ func (d *decoder) text(n ast.Node, path string, set func(string) error) {
 	case *ast.LiteralNode:
 		s = n.Value.Value
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		s = n.GetToken().Value
-		if strings.HasSuffix(path, ".name") || strings.HasSuffix(path, ".namespace") {
-			break // "channel 5" may be called 5
-		}
+		s = n.GetToken().Value // as it is written: a channel may be called 5, or no
 	default:
 		d.fault(n, path, "this must be text")
 		return
