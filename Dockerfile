@@ -10,11 +10,13 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 COPY --from=page /src/server/page/vendor server/page/vendor
-RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /moqpack ./cmd/moqpack
+RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /moqpack ./cmd/moqpack && mkdir /data
 
 # Nothing but certificates, time zones and the binary: no shell, no root.
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /moqpack /moqpack
+# A volume that is mounted here belongs to whom it belonged to in the image.
+COPY --from=build --chown=65532:65532 /data /var/lib/moqpack
 USER 65532:65532
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=4s --start-period=10s CMD ["/moqpack", "health", "http://127.0.0.1:8080/healthz"]

@@ -72,7 +72,8 @@ func inFlags(f *config.Fault) string {
 		"server.http": "http", "server.cert": "http-cert and --http-key", "server.stale": "stale", "memory": "memory",
 		"storage.disk.dir": "data", "storage.disk.limit": "data-limit",
 		"storage.s3.url": "s3", "storage.s3.endpoint": "s3-endpoint", "storage.s3.region": "s3-region", "storage.s3.profile": "s3-profile",
-		"relay": "relay", "namespace": "namespace", "name": "name",
+		"storage.s3.redirect": "s3-redirect",
+		"relay":               "relay", "namespace": "namespace", "name": "name",
 		"tls": "tls-ca, --tls-fingerprint and --insecure", "tls.fingerprint": "tls-fingerprint",
 		"segmenter.segment": "segment", "segmenter.part": "part", "segmenter.window": "window",
 		"dvr": "dvr", "archive.retain": "retain", "archive.retain_bytes": "retain-bytes",
@@ -82,7 +83,7 @@ func inFlags(f *config.Fault) string {
 		return f.Error()
 	}
 	text := strings.NewReplacer("storage.s3.url", "--s3", "storage.disk", "--data", "storage.s3", "--s3",
-		"path_style", "--s3-path-style", "redirect", "--s3-redirect").Replace(f.Text)
+		"path_style", "--s3-path-style").Replace(f.Text)
 	return fmt.Sprintf("--%s: %s", name, text)
 }
 
