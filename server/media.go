@@ -73,6 +73,22 @@ func ofSegment(s *timeline.Snapshot, name manifest.Name) presence {
 	return later
 }
 
+// ofDueSegment is ofSegment for one that should exist by the clock: players of a live MPD go by that, however far behind a broadcast
+// is that has stalled, and some never come back from a 404.
+func ofDueSegment(s *timeline.Snapshot, name manifest.Name) presence {
+	p := ofSegment(s, name)
+	if p == later {
+		return next
+	}
+	return p
+}
+
+// due reports whether segment n has begun by the clock, no longer than a minute ago.
+func due(plan segmenter.Plan, n uint64, now time.Time) bool {
+	ago := now.UnixMilli() - plan.Grid.Start(n, 1000)
+	return ago >= 0 && ago < time.Minute.Milliseconds()
+}
+
 // media answers a request for a part or a segment.
 func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *segmenter.Output, name manifest.Name) error {
 	rendition, err := find(out, name.Track)
@@ -82,10 +98,16 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 	of := ofPart
 	if name.Kind == manifest.Segment {
 		of = ofSegment
+		if due(out.Plan, name.N, time.Now()) {
+			of = ofDueSegment
+		}
 	}
 	deadline := time.Now().Add(holdLimit(out.Plan))
 	snap, err := s.wait(r.Context(), rendition.Timeline, deadline, func(s *timeline.Snapshot) bool { return of(s, name) != next })
-	if errors.Is(err, errHeld) {
+	switch {
+	case errors.Is(err, errHeld) && name.Kind == manifest.Segment:
+		return refuse(hole, "did not come for as long as a request may wait")
+	case errors.Is(err, errHeld):
 		return refuse(early, "did not come for as long as a request may wait")
 	}
 	if err != nil {

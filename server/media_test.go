@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -53,6 +54,27 @@ func TestMediaRequestsThatAreNotHeld(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Players of a live MPD ask by the clock for what a broadcast that stalls has not made yet.
+func TestMediaThatIsDueIsHeldHoweverFarAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		show := newShow(t)
+		grid := show.Output().Plan.Grid
+		now := time.Now()
+		n := grid.Slot(now.Unix(), 1)
+		for ahead, want := range map[int64]bool{-40: false, -29: true, -1: true, 0: true, 1: false, 100: false} {
+			if got := due(show.Output().Plan, uint64(int64(n)+ahead), now); got != want {
+				t.Errorf("%d slots from now: due %v, want %v", ahead, got, want)
+			}
+		}
+		show.segments(n-10, n-5)
+		s := newServer(t, Config{}, show)
+		expect(t, get(s, fmt.Sprintf("/demo/v/%d.m4s", n)), 204, oneSecond) // held, and then given up
+		if held, want := time.Since(now), 3*time.Duration(show.Output().Plan.TargetDuration)*time.Second; held != want {
+			t.Errorf("held for %v, want %v", held, want)
+		}
+	})
 }
 
 // A server that has just started knows nothing of what the one before it listed.

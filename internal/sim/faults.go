@@ -12,6 +12,7 @@ import (
 // with the name of a track (the catalog is one) and an object's location; nil: never.
 type Faults struct {
 	Drop  func(track string, l media.Location) bool          // the object is not sent live; a FETCH has it
+	Lose  func(track string, l media.Location) bool          // the object is neither sent nor fetched: nobody has it any more
 	Reset func(track string, l media.Location) bool          // the stream is reset in front of the object; not for datagrams
 	Delay func(track string, l media.Location) time.Duration // the object is sent so much later than it is due
 	// Corrupt is what is sent live instead of the payload; a FETCH has the payload as it is. It must not write to it.
@@ -36,7 +37,11 @@ func Shuffle(seed uint64, limit time.Duration) func(string, media.Location) time
 }
 
 func (f *Faults) drop(track string, l media.Location) bool {
-	return f.Drop != nil && f.Drop(track, l)
+	return f.Drop != nil && f.Drop(track, l) || f.lose(track, l)
+}
+
+func (f *Faults) lose(track string, l media.Location) bool {
+	return f.Lose != nil && f.Lose(track, l)
 }
 
 func (f *Faults) reset(track string, l media.Location) bool {

@@ -11,6 +11,7 @@ import (
 
 // span is what a FETCH asks for: both ends are in it.
 type span struct {
+	track    string
 	feed     feed
 	from, to media.Location
 }
@@ -59,7 +60,7 @@ func (s *session) span(ctx context.Context, m *dialect.Fetch) (sp span, refusal 
 			return sp, dialect.DoesNotExist, nil
 		}
 		to := media.Location{Group: m.End.Group, Object: m.End.Object - 1} // 0 becomes wholeGroup
-		return span{f, m.Start, to}, 0, nil
+		return span{m.Track.Name, f, m.Start, to}, 0, nil
 	}
 	sub, ok := s.joined(ctx, m.Joining)
 	if ok && s.d.LiveFilter != nil && !sub.live { // moq-transport-16, "Joining Fetches"
@@ -72,7 +73,7 @@ func (s *session) span(ctx context.Context, m *dialect.Fetch) (sp span, refusal 
 	if m.Type == dialect.RelativeJoining {
 		from.Group = sub.largest.Group - min(sub.largest.Group, m.JoiningStart)
 	}
-	return span{sub.feed, from, sub.largest}, 0, nil
+	return span{sub.track, sub.feed, from, sub.largest}, 0, nil
 }
 
 // sendSpan sends the objects on one stream. What is too old to be known is said to be unknown.
@@ -93,6 +94,10 @@ func (s *session) sendSpan(ctx context.Context, id uint64, sp span) {
 	for !sp.to.Before(l) {
 		if err := sp.feed.wait(ctx, l); errors.Is(err, errGroupOver) {
 			l = media.Location{Group: l.Group + 1}
+			continue
+		}
+		if s.p.faults.Load().lose(sp.track, l) {
+			l.Object++
 			continue
 		}
 		payload, err := sp.feed.payload(l)

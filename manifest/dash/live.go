@@ -95,13 +95,14 @@ func latency(p *manifest.Presentation) time.Duration {
 	return target
 }
 
-// serviceDescription lets players drift by a segment either way before they seek (annex K).
+// serviceDescription lets players fall behind by five segments before they seek (annex K). Less would have dash.js 5.2 seek into
+// a gap in one rendition while the gap still grows, and it never comes out of a seek that finds nothing.
 func serviceDescription(p *manifest.Presentation, target time.Duration) *mpd.ServiceDescriptionType {
 	slot := time.Duration(p.Plan.Grid.Start(1, 1000)) * time.Millisecond
 	ms := func(d time.Duration) *uint32 { return mpd.Ptr(uint32(min(d.Milliseconds(), math.MaxUint32))) }
 	return &mpd.ServiceDescriptionType{
 		Latencies: []*mpd.LatencyType{{
-			ReferenceId: 1, Target: ms(target), Min: ms(min(3*p.Plan.PartTarget, target)), Max: ms(target + slot),
+			ReferenceId: 1, Target: ms(target), Min: ms(min(3*p.Plan.PartTarget, target)), Max: ms(target + 5*slot),
 		}},
 		PlaybackRates: []*mpd.PlaybackRateType{{Min: slowest, Max: fastest}},
 	}

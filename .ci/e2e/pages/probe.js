@@ -7,11 +7,12 @@ const faults = []; // what a player reported: {fatal, what}
 let player = { latency: () => NaN };
 
 for (const name of Object.keys(events)) video.addEventListener(name, () => events[name]++);
+video.addEventListener('error', () => faults.push({ fatal: true, what: `video: ${video.error?.message}` }));
 window.addEventListener('error', (e) => faults.push({ fatal: true, what: `page: ${e.message}` }));
 window.addEventListener('unhandledrejection', (e) => faults.push({ fatal: true, what: `page: ${e.reason}` }));
 
 function fault(fatal, what) {
-  faults.push({ fatal, what });
+  faults.push({ at: Date.now(), fatal, what });
 }
 
 // The clips carry 16 squares along the top edge, 24/640 of the picture's width each, least significant bit first, white is

@@ -3,7 +3,8 @@
 shaka.polyfill.installAll();
 const p = new shaka.Player();
 player = { latency: () => p.getStats().liveLatency };
-p.addEventListener('error', ({ detail: e }) => fault(e.severity === 2, `shaka ${e.category}.${e.code} ${e.data}`));
+// The player decides after the event whether it can go on from an error of the network, and says so in the error.
+p.addEventListener('error', ({ detail: e }) => setTimeout(() => fault(e.severity === 2, e.code ? `shaka ${e.category}.${e.code} ${e.data}` : `shaka ${e.stack ?? e}`), 0));
 p.configure({ streaming: { lowLatencyMode: true } });
 p.attach(video)
   .then(() => p.load(source))
