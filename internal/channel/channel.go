@@ -108,6 +108,11 @@ func New(cfg Config) (*Channel, error) {
 
 // Run reads the broadcast until ctx ends. When the broadcast itself ends, Run makes it a recording and goes on serving it.
 func (c *Channel) Run(ctx context.Context) error {
+	return c.run(ctx, func(ctx context.Context) error { return c.source.Run(ctx, c) })
+}
+
+// run is Run for what read gives to the channel until it returns nil, which is the end of the broadcast.
+func (c *Channel) run(ctx context.Context, read func(context.Context) error) error {
 	fold, err := c.begin(ctx)
 	if err != nil {
 		return err
@@ -115,7 +120,7 @@ func (c *Channel) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	ended := make(chan struct{}) // closed by the source's goroutine
 	g.Go(func() error {
-		if err := c.source.Run(ctx, c); err != nil {
+		if err := read(ctx); err != nil {
 			return err
 		}
 		close(ended)

@@ -31,7 +31,11 @@ func (d *doubts) lagging(out *segmenter.Output, now time.Time) (late []segmenter
 		}
 		live++
 		was, known := d.seen[r.Track.Name]
-		if at := s.Position(); !known || at != was.at {
+		switch at := s.Position(); {
+		case !known: // perhaps restored from a past that was long ago: slots are wall clock
+			was = sighting{at, earlier(now, time.UnixMilli(out.Plan.Grid.Start(at.N, 1000)))}
+			d.seen[r.Track.Name] = was
+		case at != was.at:
 			was = sighting{at, now}
 			d.seen[r.Track.Name] = was
 		}
@@ -40,6 +44,13 @@ func (d *doubts) lagging(out *segmenter.Output, now time.Time) (late []segmenter
 		}
 	}
 	return late, live > 0 && len(late) == live
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // doubtEvery is how often the live edge is looked at.
@@ -53,16 +64,22 @@ func (c *Channel) watch(ctx context.Context, fold *segmenter.Segmenter) {
 	d := doubts{after: c.stale, seen: map[string]sighting{}}
 	clock := time.NewTicker(doubtEvery)
 	defer clock.Stop()
-	for {
+	if out := fold.Output(); out != nil { // restored: doubtful until it is known whether others have more
+		if late, all := d.lagging(out, time.Now()); all || len(late) > 0 && c.incomplete {
+			reason := server.Stale
+			c.doubt.Store(&reason)
+		}
+	}
+	for now := time.Now(); ; {
+		reason := ""
+		if out := fold.Output(); out != nil {
+			reason = c.judge(ctx, &d, out, now)
+		}
+		if was := c.doubt.Swap(&reason); was == nil && reason != "" || was != nil && *was != reason {
+			c.log.Warn("doubt changed", "reason", reason)
+		}
 		select {
-		case now := <-clock.C:
-			reason := ""
-			if out := fold.Output(); out != nil {
-				reason = c.judge(ctx, &d, out, now)
-			}
-			if was := c.doubt.Swap(&reason); was == nil && reason != "" || was != nil && *was != reason {
-				c.log.Warn("doubt changed", "reason", reason)
-			}
+		case now = <-clock.C:
 		case <-ctx.Done():
 			return
 		}

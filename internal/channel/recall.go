@@ -10,7 +10,10 @@ import (
 )
 
 // recallPatience is how long a start waits for a store to tell what was published before.
-const recallPatience = 10 * time.Second
+const (
+	recallPatience = 10 * time.Second
+	recallAgain    = 200 * time.Millisecond
+)
 
 // begin makes the fold, with what was published before this run.
 func (c *Channel) begin(ctx context.Context) (*segmenter.Segmenter, error) {
@@ -46,5 +49,16 @@ func (c *Channel) recallFrom(ctx context.Context, k *keep) (*segmenter.Past, err
 	defer cancel()
 	// Slots last at least half of what is aimed at.
 	slots := max(c.cfg.Window, int(c.cfg.DVR/(c.cfg.Target/2))+1)
-	return archive.Past(ctx, k.store, c.name, slots, c.log.With("store", k.name))
+	// To begin without what others have published costs much more than to wait: their epochs are counted on from here.
+	for {
+		past, err := archive.Past(ctx, k.store, c.name, slots, c.log.With("store", k.name))
+		if err == nil {
+			return past, nil
+		}
+		select {
+		case <-time.After(recallAgain):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
