@@ -105,6 +105,12 @@ func (k *Keeper) Run(ctx context.Context) {
 		if urgent = urgent && !freed && !k.cramped; urgent {
 			wait = passSoon
 		}
+		if freed {
+			select {
+			case <-k.room: // asked before there was room
+			default:
+			}
+		}
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:

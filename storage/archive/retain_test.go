@@ -306,3 +306,37 @@ func TestRoomIsMadeAtOnce(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// A disk that is too small for the broadcast loses the oldest, and not what comes.
+func TestAnArchiveGoesOnInAStoreThatIsFull(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		v := &vault{newBucket(t)}
+		v.Memory = storage.NewMemory(60_000) // about 1,000 segments
+		b := newBroadcast(t, 30, "v")
+		b.start(begin)
+		k, log := keeperOf(v, "demo", Retain{})
+		a := start(t, b, Config{Name: "disk", Store: v, Full: k.MakeRoom})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { k.Run(ctx) })
+		const slots = 2500
+		b.live(begin, begin+slots)
+		time.Sleep(time.Minute)
+		cancel()
+		wg.Wait()
+		entries, err := a.Segments(t.Context(), "v", a.First(), begin+slots)
+		must(t, err)
+		for i, e := range entries {
+			if e.State != timeline.Full || e.N != a.First()+uint64(i) {
+				t.Fatalf("slot %d is %+v", a.First()+uint64(i), e)
+			}
+		}
+		if len(entries) < 256 || a.First() <= begin || len(entries) != int(begin+slots-a.First()) {
+			t.Errorf("the archive has %d segments from slot %d on", len(entries), a.First())
+		}
+		if st := a.Status(); st.State != OK || st.Lost != 0 || log.count("level=ERROR") != 0 {
+			t.Errorf("%+v; the log says %s", st, log.text.String())
+		}
+		a.stop(t)
+	})
+}
