@@ -83,6 +83,7 @@ func TestLineListsOnlyWhatIsSomewhere(t *testing.T) {
 				return storagetest.Fault{}
 			}}
 		})
+		time.Sleep(recallPatience) // it begins then, without a past
 		for range 10 {
 			time.Sleep(10 * time.Second)
 			if n := p.gettable(w.t); n < 5*3 {

@@ -11,7 +11,7 @@ import (
 
 // recallPatience is how long a start waits for a store to tell what was published before.
 const (
-	recallPatience = 10 * time.Second
+	recallPatience = 5 * time.Second
 	recallAgain    = 200 * time.Millisecond
 )
 
