@@ -14,6 +14,9 @@ var (
 	ErrFull     = errors.New("store is full")
 	ErrStale    = errors.New("the document has changed meanwhile")
 	ErrCorrupt  = errors.New("the content is not what was put")
+
+	// ErrUnavailable says that the store does not answer, or has no time: the same may work later.
+	ErrUnavailable = errors.New("store is not available")
 )
 
 // FullError says by how much a Put exceeded a store that is bounded. It is an ErrFull.

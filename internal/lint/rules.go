@@ -22,6 +22,7 @@ func floors() []floor {
 		{"internal/channel", 5, "the wiring joins the floors for one broadcast; only the command knows it"},
 		{"server", 4, "the server speaks HTTP about manifests and blobs through interfaces of its own"},
 		{"internal/sim", 5, "the simulated publisher stands outside the line: only the command and tests may use it"},
+		{"internal/s3test", 0, "a server for tests knows nothing of what is tested"},
 		{"cmd", 6, "the command wires everything and is imported by nobody"},
 	}
 }

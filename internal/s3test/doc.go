@@ -1,0 +1,5 @@
+// Package s3test runs a real S3 server for tests: versitygw, at one exact version, built by the go command when it is first
+// needed and kept in the user's cache directory.
+//
+// It speaks no S3 itself. Buckets are directories of the server's posix backend.
+package s3test

@@ -1,0 +1,107 @@
+package s3test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Server is a running versitygw, or one that was stopped.
+type Server struct {
+	Endpoint          string // URL; it does not change
+	Access, Secret    string
+	Data              string // directory: a sub-directory is a bucket
+	t                 testing.TB
+	addr, dir, binary string
+	process           *exec.Cmd
+	output            *output
+}
+
+// Start starts a server with one empty bucket, which ends with the test.
+func Start(t testing.TB, bucket string) *Server {
+	t.Helper()
+	path, err := binary(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	s := &Server{
+		t: t, binary: path, dir: dir, addr: freeAddr(t), Data: filepath.Join(dir, "data"),
+		Access: "moqpack-test", Secret: "moqpack-test-secret", output: &output{},
+	}
+	s.Endpoint = "http://" + s.addr
+	if err := os.MkdirAll(filepath.Join(s.Data, bucket), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Kill)
+	s.Restart()
+	return s
+}
+
+// Restart starts the server on the same address, with the same data, after a Kill.
+func (s *Server) Restart() {
+	s.t.Helper()
+	cmd := exec.Command(s.binary, "--port", s.addr, "posix", s.Data)
+	cmd.Env = []string{"ROOT_ACCESS_KEY=" + s.Access, "ROOT_SECRET_KEY=" + s.Secret, "HOME=" + s.dir}
+	cmd.Stdout, cmd.Stderr = s.output, s.output
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.process = cmd
+	for end := time.Now().Add(20 * time.Second); ; {
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.addr)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("s3test: the server does not listen: %v\n%s", err, s.output)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// Kill ends the server at once, whatever it is doing.
+func (s *Server) Kill() {
+	if s.process == nil {
+		return
+	}
+	_ = s.process.Process.Kill()
+	_ = s.process.Wait()
+	s.process = nil
+}
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// output is what the server says.
+type output struct {
+	mu   sync.Mutex // guards what follows
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
