@@ -16,12 +16,12 @@ import (
 // holds from the next deletion on, so whoever puts one for media that is about to go should look afterwards whether it is there.
 type Hold struct {
 	From   uint64 `json:"from"`         // the first slot that is held
-	To     uint64 `json:"to,omitempty"` // the first one behind it that is not; 0: there is none
+	To     uint64 `json:"to,omitempty"` // the last one; 0: all that come are held too
 	Reason string `json:"reason,omitempty"`
 }
 
 // touches reports whether any of the slots from, ..., to-1 is held.
-func (h *Hold) touches(from, to uint64) bool { return to > h.From && (h.To == 0 || from < h.To) }
+func (h *Hold) touches(from, to uint64) bool { return to > h.From && (h.To == 0 || from <= h.To) }
 
 // errHold marks a hold that cannot be read. As long as it is there, nothing is deleted.
 var errHold = errors.New("the hold is malformed, and so nothing is deleted: release it, or put it right")
@@ -33,7 +33,7 @@ func holdPrefix(channel string) string { return manifest.PrivateKey(channel, "ho
 func holdKey(channel, id string) string { return holdPrefix(channel) + manifest.Escape(id) + ".json" }
 
 func (h *Hold) valid() error {
-	if h.To != 0 && h.To <= h.From {
+	if h.To != 0 && h.To < h.From {
 		return fmt.Errorf("it ends with slot %d, before it begins with slot %d", h.To, h.From)
 	}
 	return nil

@@ -16,12 +16,12 @@ import (
 func TestHoldsKeepMedia(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := hour(t)
-		must(t, PutHold(t.Context(), r.store, "c", "case 7/b", Hold{From: 511, To: 512, Reason: "legal"}))
+		must(t, PutHold(t.Context(), r.store, "c", "case 7/b", Hold{From: 400, To: 512, Reason: "legal"}))
 		must(t, PutHold(t.Context(), r.store, "c", "open", Hold{From: 1100}))
 		k, _ := keeperOf(r.store, "c", Retain{Age: time.Minute})
 		passes(t, k)
 		froms, segments := chunksIn(t, r.store, "c")
-		if diff := cmp.Diff([]uint64{256, 1024, 1280, 1536, 1792}, froms); diff != "" || segments[256] != 512 || len(segments) != 5 {
+		if diff := cmp.Diff([]uint64{256, 512, 1024, 1280, 1536, 1792}, froms); diff != "" || segments[512] != 512 || len(segments) != 6 {
 			t.Errorf("chunks %s, segments %v", diff, segments)
 		}
 		if r.first() != 1536 {
@@ -29,7 +29,7 @@ func TestHoldsKeepMedia(t *testing.T) {
 		}
 		must(t, ReleaseHold(t.Context(), r.store, "c", "open"))
 		passes(t, k)
-		if froms, _ := chunksIn(t, r.store, "c"); !slices.Equal(froms, []uint64{256, 1536, 1792}) {
+		if froms, _ := chunksIn(t, r.store, "c"); !slices.Equal(froms, []uint64{256, 512, 1536, 1792}) {
 			t.Errorf("after the release there are %v", froms)
 		}
 	})
@@ -56,12 +56,12 @@ func TestAHoldThatCannotBeReadKeepsEverything(t *testing.T) {
 
 func TestHoldsAreValidated(t *testing.T) {
 	store := storage.NewMemory(0)
-	for id, h := range map[string]Hold{"": {}, strings.Repeat("x", 300): {}, "backwards": {From: 5, To: 5}} {
+	for id, h := range map[string]Hold{"": {}, strings.Repeat("x", 300): {}, "backwards": {From: 5, To: 4}} {
 		if err := PutHold(t.Context(), store, "c", id, h); err == nil {
 			t.Errorf("%.20q %+v was accepted", id, h)
 		}
 	}
-	want := map[string]Hold{"../x": {From: 1, To: 2, Reason: "why"}, "b": {From: 7}}
+	want := map[string]Hold{"../x": {From: 2, To: 2, Reason: "why"}, "b": {From: 7}}
 	for id, h := range want {
 		must(t, PutHold(t.Context(), store, "c", id, h))
 		must(t, PutHold(t.Context(), store, "c", id, h))
@@ -89,7 +89,7 @@ func FuzzHolds(f *testing.F) {
 		if err != nil || slot >= maxSlot {
 			return
 		}
-		want := slot >= h.From && (h.To == 0 || slot < h.To)
+		want := slot >= h.From && (h.To == 0 || slot <= h.To)
 		if got := h.touches(slot, slot+1); got != want {
 			t.Errorf("%s: slot %d is held: %v", body, slot, got)
 		}
