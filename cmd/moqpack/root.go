@@ -29,6 +29,6 @@ Package a broadcast:  moqpack serve --relay moqt://relay.example:443 --namespace
 		},
 	}
 	c.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log more: subscriptions that end and are renewed, answers that are aborted")
-	c.AddCommand(demoCommand(), serveCommand(), checkCommand(), healthCommand(), versionCommand())
+	c.AddCommand(demoCommand(), serveCommand(), checkCommand(), vodCommand(), healthCommand(), versionCommand())
 	return c
 }

@@ -59,7 +59,7 @@ func (r *Recording) Clip(ctx context.Context, store storage.Durable, name string
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(origin{r.channel, stamp(g.Start), stamp(g.End)})
+	body, err := json.Marshal(origin{r.channel, Stamp(g.Start), Stamp(g.End)})
 	if err != nil {
 		return nil, fmt.Errorf("clip %q: %w", name, err)
 	}

@@ -46,7 +46,7 @@ func (s *source) cut(ctx context.Context, start, end int64) (*cut, error) {
 }
 
 func (s *source) nothing(start, end int64) error {
-	return fmt.Errorf("%s has no frame from %s to %s: %w", s.track.Name, stamp(toNanos(start, uint32(s.scale))), stamp(toNanos(end, uint32(s.scale))), ErrRange)
+	return fmt.Errorf("%s has no frame from %s to %s: %w", s.track.Name, Stamp(toNanos(start, uint32(s.scale))), Stamp(toNanos(end, uint32(s.scale))), ErrRange)
 }
 
 // cutStart finds the first frame that begins at start or later, and the sync sample from which it can be decoded.
@@ -83,7 +83,7 @@ func (s *source) cutStart(ctx context.Context, c *cut, start, end int64) error {
 	}
 	if sync < 0 { // recording began, or went on after a gap, within a group
 		if sync = firstSync(samples); sync < 0 {
-			return fmt.Errorf("%s cannot be decoded from %s on: no frame stands for itself: begin later", s.track.Name, stamp(toNanos(start, uint32(s.scale))))
+			return fmt.Errorf("%s cannot be decoded from %s on: no frame stands for itself: begin later", s.track.Name, Stamp(toNanos(start, uint32(s.scale))))
 		}
 		shown = sync
 	}

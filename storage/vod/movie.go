@@ -27,7 +27,7 @@ type Movie struct {
 func (r *Recording) Movie(ctx context.Context, g Range, tracks []string) (*Movie, error) {
 	grid := r.Head.Plan.Grid
 	if grid.Slot(g.End, 1e9)-grid.Slot(g.Start, 1e9) >= maxSegments {
-		return nil, fmt.Errorf("%s to %s is too long for one file: make several", stamp(g.Start), stamp(g.End))
+		return nil, fmt.Errorf("%s to %s is too long for one file: make several", Stamp(g.Start), Stamp(g.End))
 	}
 	all, err := r.between(ctx, grid.Slot(g.Start, 1e9), grid.Slot(g.End, 1e9))
 	if err != nil {
@@ -50,7 +50,7 @@ func (r *Recording) Movie(ctx context.Context, g Range, tracks []string) (*Movie
 func (m *Movie) source(ctx context.Context, r *Recording, l line, g Range) error {
 	at := g.touches(l.segments)
 	if at < 0 {
-		return fmt.Errorf("%s has nothing from %s to %s: %w: choose other tracks with --track", l.track.Name, stamp(g.Start), stamp(g.End), ErrRange)
+		return fmt.Errorf("%s has nothing from %s to %s: %w: choose other tracks with --track", l.track.Name, Stamp(g.Start), Stamp(g.End), ErrRange)
 	}
 	src, err := r.open(ctx, l, &l.segments[at])
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *Recording) tracks(names []string, all map[string][]segment, g Range) ([
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("%s to %s: %w: all of it is missing", stamp(g.Start), stamp(g.End), ErrRange)
+		return nil, fmt.Errorf("%s to %s: %w: all of it is missing", Stamp(g.Start), Stamp(g.End), ErrRange)
 	}
 	return chosen, nil
 }
@@ -148,14 +148,14 @@ func (m *Movie) describe(s *source, c *cut) {
 	m.Bytes += used.bytes()
 	text := fmt.Sprintf("%s: %s, segments %d to %d", s.track.Name, s.init.Codec, s.segments[c.from].N, s.segments[c.to].N)
 	if c.start > c.first && s.init.Kind == media.Video {
-		text += fmt.Sprintf(", decoded from %s on, which is not shown", stamp(toNanos(c.first, ts)))
+		text += fmt.Sprintf(", decoded from %s on, which is not shown", Stamp(toNanos(c.first, ts)))
 	}
 	m.add("%s", text)
 	if c.late {
-		m.add("%s begins at %s only", s.track.Name, stamp(toNanos(c.start, ts)))
+		m.add("%s begins at %s only", s.track.Name, Stamp(toNanos(c.start, ts)))
 	}
 	if c.early {
-		m.add("%s ends at %s already", s.track.Name, stamp(toNanos(c.end, ts)))
+		m.add("%s ends at %s already", s.track.Name, Stamp(toNanos(c.end, ts)))
 	}
 	m.gaps(&used)
 }

@@ -235,9 +235,9 @@ func (k *Kept) ofMedia(nanos int64) (int64, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return 0, fmt.Errorf("media time %s: %w: that is %s to %s: give the time of day", seconds(nanos), ErrRange, stamp(k.First), stamp(k.Last))
+		return 0, fmt.Errorf("media time %s: %w: that is %s to %s: give the time of day", Span(nanos), ErrRange, Stamp(k.First), Stamp(k.Last))
 	}
-	return 0, fmt.Errorf("media time %s occurs %d times, as the publisher has begun anew: give the time of day", seconds(nanos), len(found))
+	return 0, fmt.Errorf("media time %s occurs %d times, as the publisher has begun anew: give the time of day", Span(nanos), len(found))
 }
 
 // Range is a stretch of a recording, in nanoseconds of Unix time.
@@ -260,10 +260,10 @@ func (k *Kept) Range(start, end When) (Range, error) {
 	slack := k.Head.Plan.Grid.Start(1, 1e9)
 	switch {
 	case g.End <= g.Start:
-		return Range{}, fmt.Errorf("%s to %s: the end is not after the start", stamp(g.Start), stamp(g.End))
+		return Range{}, fmt.Errorf("%s to %s: the end is not after the start", Stamp(g.Start), Stamp(g.End))
 	case g.Start < k.First-slack || g.End > k.Last+slack || g.Start >= k.Last || g.End <= k.First:
-		return Range{}, fmt.Errorf("%s to %s: %w, which is %s to %s: ask for what lies in it", stamp(g.Start), stamp(g.End), ErrRange,
-			stamp(k.First), stamp(k.Last))
+		return Range{}, fmt.Errorf("%s to %s: %w, which is %s to %s: ask for what lies in it", Stamp(g.Start), Stamp(g.End), ErrRange,
+			Stamp(k.First), Stamp(k.Last))
 	}
 	return g, nil
 }

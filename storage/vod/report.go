@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
@@ -11,6 +12,8 @@ import (
 type Report struct {
 	Lines    []string
 	Duration int64 // nanoseconds, of the main track
+	// Directory is the element of keys under which the documents of a clip are.
+	Directory string
 }
 
 func (r *Report) add(format string, args ...any) {
@@ -32,14 +35,14 @@ func (r *Report) WriteTo(w io.Writer) (written int64, err error) {
 func (r *Report) boundaries(what string, g Range, start, end int64, detail [2]string) {
 	r.Duration = end - start
 	if g.AskedStart {
-		r.add("asked to begin at %s, %s begins at %s%s%s", stamp(g.Start), what, stamp(start), apart(start-g.Start), detail[0])
+		r.add("asked to begin at %s, %s begins at %s%s%s", Stamp(g.Start), what, Stamp(start), apart(start-g.Start), detail[0])
 	} else {
-		r.add("%s begins at %s%s", what, stamp(start), detail[0])
+		r.add("%s begins at %s%s", what, Stamp(start), detail[0])
 	}
 	if g.AskedEnd {
-		r.add("asked to end at %s, %s ends at %s%s%s", stamp(g.End), what, stamp(end), apart(end-g.End), detail[1])
+		r.add("asked to end at %s, %s ends at %s%s%s", Stamp(g.End), what, Stamp(end), apart(end-g.End), detail[1])
 	} else {
-		r.add("%s ends at %s%s", what, stamp(end), detail[1])
+		r.add("%s ends at %s%s", what, Stamp(end), detail[1])
 	}
 }
 
@@ -48,31 +51,31 @@ func apart(nanos int64) string {
 	const ms = 1e6
 	switch {
 	case nanos <= -ms:
-		return ", " + seconds(-nanos) + " earlier"
+		return ", " + Span(-nanos) + " earlier"
 	case nanos >= ms:
-		return ", " + seconds(nanos) + " later"
+		return ", " + Span(nanos) + " later"
 	}
 	return ", exactly"
 }
 
 // reportClip says what the clip of that name is.
 func (r *Recording) reportClip(c *selection, name string) *Report {
-	rep := &Report{}
+	rep := &Report{Directory: manifest.Escape(name)}
 	main := &c.lines[c.main]
 	first, last := main.first(), main.last()
 	rep.boundaries("the clip", c.Range, first.start(), last.end(),
 		[2]string{fmt.Sprintf(", with segment %d", first.N), fmt.Sprintf(", with segment %d", last.N)})
 	if offset := c.Start - first.start(); c.AskedStart && offset >= 1e6 {
 		rep.add("players that know EXT-X-START begin %s into the clip, where it was asked for; elsewhere add #t=%d.%03d to the URL",
-			seconds(offset), offset/1e9, offset/1e6%1e3)
+			Span(offset), offset/1e9, offset/1e6%1e3)
 	}
 	for i := range c.lines {
 		l := &c.lines[i]
 		if f := l.first(); f.N > first.N {
-			rep.add("%s begins at %s only", l.track.Name, stamp(f.start()))
+			rep.add("%s begins at %s only", l.track.Name, Stamp(f.start()))
 		}
 		if f := l.last(); f.N < last.N {
-			rep.add("%s ends at %s already", l.track.Name, stamp(f.end()))
+			rep.add("%s ends at %s already", l.track.Name, Stamp(f.end()))
 		}
 		rep.gaps(l)
 	}
@@ -89,7 +92,7 @@ func (r *Report) gaps(l *line) {
 			i++
 		}
 		if i > from {
-			r.add("%s is missing from %s to %s: %d segments", l.track.Name, stamp(l.segments[from].start()), stamp(l.segments[i-1].end()), i-from)
+			r.add("%s is missing from %s to %s: %d segments", l.track.Name, Stamp(l.segments[from].start()), Stamp(l.segments[i-1].end()), i-from)
 		}
 	}
 }
@@ -98,7 +101,7 @@ func (r *Report) gaps(l *line) {
 func (r *Report) breaks(l *line) {
 	for i := 1; i < len(l.segments); i++ {
 		if s := &l.segments[i]; s.Epoch != l.segments[i-1].Epoch {
-			r.add("discontinuous at %s, segment %d: players are told", stamp(s.start()), s.N)
+			r.add("discontinuous at %s, segment %d: players are told", Stamp(s.start()), s.N)
 		}
 	}
 }

@@ -45,11 +45,11 @@ func (r *Recording) choose(ctx context.Context, g Range) (*selection, error) {
 		c.to = s.N
 	}
 	if !found {
-		return nil, fmt.Errorf("channel %q: %s to %s: %w: all of it is missing", r.channel, stamp(g.Start), stamp(g.End), ErrRange)
+		return nil, fmt.Errorf("channel %q: %s to %s: %w: all of it is missing", r.channel, Stamp(g.Start), Stamp(g.End), ErrRange)
 	}
 	if c.to-c.from >= maxSegments {
 		return nil, fmt.Errorf("channel %q: %s to %s are %d segments, more than the %d that can be made into one: make several",
-			r.channel, stamp(g.Start), stamp(g.End), c.to-c.from+1, maxSegments)
+			r.channel, Stamp(g.Start), Stamp(g.End), c.to-c.from+1, maxSegments)
 	}
 	for i := range r.Head.Tracks {
 		t := &r.Head.Tracks[i]
@@ -80,16 +80,6 @@ func fill(grid timeline.Grid, segments []segment) []segment {
 		filled = append(filled, s)
 	}
 	return filled
-}
-
-// gaps is how many segments of the line are missing.
-func (l *line) gaps() (n int) {
-	for i := range l.segments {
-		if l.segments[i].State != timeline.Full {
-			n++
-		}
-	}
-	return n
 }
 
 // bytes of the line.

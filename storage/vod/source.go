@@ -119,7 +119,7 @@ type BreakError struct {
 }
 
 func (e *BreakError) Error() string {
-	at := stamp(e.At)
+	at := Stamp(e.At)
 	return fmt.Sprintf("%s begins anew with %s at %s, segment %d, which one MP4 file cannot hold: make one with --end %s and another with --start %s, "+
 		"or a clip by reference with --name, which can", e.Track, e.Reason, at, e.N, at, at)
 }

@@ -104,15 +104,15 @@ func (w When) onDay(k *Kept, start int64, isEnd bool) (int64, error) {
 	}
 	if first >= k.First && first+day < k.Last {
 		return 0, fmt.Errorf("%s is on several days of the recording, which lasts from %s to %s: write the day, too", time.Duration(w.nanos),
-			stamp(k.First), stamp(k.Last))
+			Stamp(k.First), Stamp(k.Last))
 	}
 	return first, nil
 }
 
-// stamp writes an instant for people, to the millisecond.
-func stamp(nanos int64) string { return time.Unix(0, nanos).UTC().Format("2006-01-02T15:04:05.000Z") }
+// Stamp writes an instant for people, to the millisecond.
+func Stamp(nanos int64) string { return time.Unix(0, nanos).UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// seconds writes a span for people, to the millisecond.
-func seconds(nanos int64) string {
+// Span writes a span for people, to the millisecond.
+func Span(nanos int64) string {
 	return fmt.Sprintf("%d.%03d s", nanos/int64(time.Second), nanos/int64(time.Millisecond)%1000)
 }

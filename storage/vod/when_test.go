@@ -68,7 +68,7 @@ func TestTimesMeanWhatPeopleMean(t *testing.T) {
 				t.Errorf("%s to %s: %v, want %q", tt.start, tt.end, err, tt.err)
 			}
 		case err != nil || g.Start != instant(t, tt.from) || g.End != instant(t, tt.to):
-			t.Errorf("%s to %s: %s to %s, %v", tt.start, tt.end, stamp(g.Start), stamp(g.End), err)
+			t.Errorf("%s to %s: %s to %s, %v", tt.start, tt.end, Stamp(g.Start), Stamp(g.End), err)
 		}
 	}
 	w, _ := ParseWhen("23:00:00")
