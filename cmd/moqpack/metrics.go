@@ -10,6 +10,7 @@ import (
 	"github.com/moqpack/moqpack/internal/channel"
 	"github.com/moqpack/moqpack/server"
 	"github.com/moqpack/moqpack/storage/archive"
+	"github.com/moqpack/moqpack/storage/s3"
 	"github.com/moqpack/moqpack/subscriber"
 )
 
@@ -18,6 +19,7 @@ type metrics struct {
 	source  *subscriber.Metrics
 	channel *channel.Metrics
 	archive *archive.Metrics
+	s3      *s3.Metrics
 	server  *server.Metrics
 	handler http.Handler // of /metrics
 }
@@ -26,7 +28,7 @@ func newMetrics() metrics {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return metrics{
-		source: subscriber.NewMetrics(r), channel: channel.NewMetrics(r), archive: archive.NewMetrics(r), server: server.NewMetrics(r),
+		source: subscriber.NewMetrics(r), channel: channel.NewMetrics(r), archive: archive.NewMetrics(r), s3: s3.NewMetrics(r), server: server.NewMetrics(r),
 		handler: promhttp.HandlerFor(r, promhttp.HandlerOpts{}),
 	}
 }

@@ -38,7 +38,7 @@ func newOrigin(ctx context.Context, cfg *config.Config) (*origin, error) {
 	}
 	o := &origin{cfg: cfg, metrics: newMetrics()}
 	var err error
-	if o.stores, err = openStores(ctx, cfg, slog.Default()); err != nil {
+	if o.stores, err = openStores(ctx, cfg, slog.Default(), o.metrics.s3); err != nil {
 		return nil, err
 	}
 	return o, nil
@@ -98,6 +98,10 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 		g.Go(func() error { return beside(ctx) })
 	}
 	g.Go(func() error { return watch(ctx, out, serving, o.bill()) })
+	g.Go(func() error {
+		o.stores.probe(ctx, slog.Default())
+		return nil
+	})
 	return g.Wait()
 }
 
