@@ -70,8 +70,8 @@ func (s *Segmenter) jump(ctx context.Context, now time.Time, t *track, u *unit) 
 		d := u.samples[0].DTS - last.DTS - int64(last.Dur)
 		if second := int64(t.cut.timescale); d > -second && d <= second && u.samples[0].DTS > last.DTS && p.init == u.init {
 			t.doubt = false
+			err = s.rebase(ctx, now, t, p.samples[0].DTS, !p.lost && !p.doubt)
 			p.lost = false // the jump says so
-			err = s.rebase(ctx, now, t, p.samples[0].DTS)
 			err = join(err, s.fold(ctx, now, t, p))
 			return join(err, s.admit(ctx, now, t, u))
 		}

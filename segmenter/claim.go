@@ -164,8 +164,10 @@ func (s *Segmenter) suits(now time.Time, e *epoch, b base, raw int64) bool {
 	if b.shift == 0 {
 		tolerance = unixTolerance
 	}
-	same := s.slots(sameTolerance)
-	return absolute(n-clock) <= s.slots(tolerance) && e.first <= n+same && s.newest() <= n+same
+	same, newest := s.slots(sameTolerance), s.newest()
+	// Numbers may have left Unix time behind, when a publisher's clock stepped back.
+	near := absolute(n-clock) <= s.slots(tolerance) || newest >= 0 && absolute(n-newest) <= same
+	return near && e.first <= n+same && newest <= n+same
 }
 
 // sameInits reports whether an epoch is of the headers in force, as far as both are known: those of one track, or of all.

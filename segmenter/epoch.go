@@ -68,7 +68,8 @@ func (s *Segmenter) baseOf(now time.Time, at int64, timescale uint32, lag *big.R
 
 func absolute(v int64) int64 { return max(v, -v) }
 
-// newest is the highest slot that any rendition has begun, or -1.
+// newest is the highest slot that any rendition has begun, or -1. A slot of which media came, but too late to publish it, has been
+// begun by other instances.
 func (s *Segmenter) newest() int64 {
 	n := int64(-1)
 	for _, t := range s.tracks {
@@ -81,8 +82,11 @@ func (s *Segmenter) newest() int64 {
 		case !p.Empty():
 			n = max(n, int64(p.Position().N)-1)
 		}
-		if t.cut.live {
-			n = max(n, t.cut.slot)
+		switch c := &t.cut; {
+		case c.live:
+			n = max(n, c.slot)
+		case c.based && c.timed:
+			n = max(n, c.slotOf(c.place(c.last)))
 		}
 	}
 	return n
@@ -135,8 +139,9 @@ func (s *Segmenter) found(ctx context.Context, now time.Time, t *track, u *unit)
 	return err
 }
 
-// rebase follows a jump of t's media time to at: over a hole on the same time base, or to a new base in a new epoch.
-func (s *Segmenter) rebase(ctx context.Context, now time.Time, t *track, at int64) error {
+// rebase follows a jump of t's media time to at: over a hole on the same time base, or to a new base in a new epoch. whole says
+// that no media is missing before it: then every instance begins there.
+func (s *Segmenter) rebase(ctx context.Context, now time.Time, t *track, at int64, whole bool) error {
 	c := &t.cut
 	err := s.lose(t)
 	b := s.baseOf(now, at, c.timescale, behind(now, at, c.timescale))
@@ -155,9 +160,7 @@ func (s *Segmenter) rebase(ctx context.Context, now time.Time, t *track, at int6
 		err = join(err, fault)
 	} // else another rendition jumped first
 	s.enter(t, e, e.base)
-	if raw+e.base.shift > e.from {
-		c.continuous = false // the epoch began before this media
-	}
+	c.continuous = whole && raw+e.base.shift <= e.from // or the epoch may have begun before this media
 	return err
 }
 
@@ -196,6 +199,7 @@ func (s *Segmenter) change(ctx context.Context, now time.Time, t *track, u *unit
 	} else {
 		s.enter(t, e, e.base)
 	}
+	c.continuous = old.continuous
 	return err
 }
 

@@ -22,7 +22,7 @@ import (
 type ledger struct {
 	plan   *segmenter.Plan
 	claims []segmenter.Epoch // ascending Index
-	// fail is asked before and after a claim is recorded.
+	// fail is asked before a claim, and after it was recorded.
 	fail      func(recorded bool) error
 	answer    func(segmenter.Epoch) segmenter.Epoch // instead of what is recorded
 	published func(track string, from, to uint64) []timeline.Segment
@@ -54,7 +54,7 @@ func (l *ledger) Begin(_ context.Context, e segmenter.Epoch) (segmenter.Epoch, e
 	}
 	for _, c := range l.claims {
 		if c.Index == e.Index {
-			return c, l.fails(true)
+			return c, nil
 		}
 	}
 	l.claims = append(l.claims, e)
