@@ -52,23 +52,38 @@ func ChunkNumbers(ctx context.Context, store Records, channel string) ([]uint64,
 	return all, nil
 }
 
-// ReadChunks yields those of the chunks with these numbers that are still there when their turn comes.
+// ReadChunks yields those of the chunks with these numbers that were still there when they were read, in this order. It reads a few
+// at a time: stores that are far away take long for each, and a day has 170.
 func ReadChunks(ctx context.Context, store Records, channel string, numbers []uint64) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
-		for _, n := range numbers {
-			b, _, err := store.Load(ctx, chunkKey(channel, n))
-			if errors.Is(err, storage.ErrNotFound) {
-				continue
-			}
-			var c Chunk
-			if err == nil {
-				c, err = decodeChunk(bytes.Join(b.Pieces, nil), n)
-			} else {
-				err = fmt.Errorf("archive: %w", err)
-			}
-			if !yield(c, err) || err != nil {
+		for batch := range slices.Chunk(numbers, parallel) {
+			chunks := make([]*Chunk, len(batch))
+			err := each(ctx, len(batch), func(ctx context.Context, i int) (err error) {
+				chunks[i], err = loadChunk(ctx, store, channel, batch[i])
+				return err
+			})
+			if err != nil {
+				yield(Chunk{}, err)
 				return
+			}
+			for _, c := range chunks {
+				if c != nil && !yield(*c, nil) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// loadChunk returns the chunk with the number, or nil if there is none.
+func loadChunk(ctx context.Context, store Records, channel string, number uint64) (*Chunk, error) {
+	b, _, err := store.Load(ctx, chunkKey(channel, number))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	c, err := decodeChunk(bytes.Join(b.Pieces, nil), number)
+	return &c, err
 }

@@ -311,7 +311,7 @@ func TestRoomIsMadeAtOnce(t *testing.T) {
 func TestAnArchiveGoesOnInAStoreThatIsFull(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		v := &vault{newBucket(t)}
-		v.Memory = storage.NewMemory(60_000) // about 1,000 segments
+		v.Memory = storage.NewMemory(60_000) // two chunks or three, with the record of them
 		b := newBroadcast(t, 30, "v")
 		b.start(begin)
 		k, log := keeperOf(v, "demo", Retain{})
@@ -319,7 +319,7 @@ func TestAnArchiveGoesOnInAStoreThatIsFull(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { k.Run(ctx) })
-		const slots = 2500
+		const slots = 1500
 		b.live(begin, begin+slots)
 		time.Sleep(time.Minute)
 		cancel()
