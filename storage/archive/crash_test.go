@@ -63,7 +63,7 @@ func TestAKillAtAnyInstantCostsAGapAtMost(t *testing.T) {
 			must(t, <-a.done)
 
 			next := newBucket(t)
-			next.Memory, next.edges, next.puts = s.Memory, s.edges, s.puts
+			next.Memory, next.edges, next.first = s.Memory, s.edges, s.first
 			next.setPlan(slow())
 			c := b.recalled(next)
 			if c == nil {

@@ -207,10 +207,12 @@ type bucket struct {
 	mu    sync.Mutex
 	edges map[string]uint64
 	puts  map[string]int
+	first map[string]string // the first version of each document
+	gaps  int               // versions of documents that list a gap
 }
 
 func newBucket(t testing.TB) *bucket {
-	return &bucket{t: t, Memory: storage.NewMemory(0), edges: map[string]uint64{}, puts: map[string]int{}}
+	return &bucket{t: t, Memory: storage.NewMemory(0), edges: map[string]uint64{}, puts: map[string]int{}, first: map[string]string{}}
 }
 
 func (b *bucket) faulty() *storagetest.Faulty {
@@ -271,6 +273,12 @@ var uris = regexp.MustCompile(`(?m)^[^#\n][^\n]*$|URI="([^"]*)"`)
 // check fails the test if the document names what is not there, or ends earlier than it did. The caller holds mu.
 func (b *bucket) check(key string, blob storage.Blob) {
 	text := string(slices.Concat(blob.Pieces...))
+	if b.first[key] == "" {
+		b.first[key] = text
+	}
+	if strings.Contains(text, "#EXT-X-GAP") {
+		b.gaps++
+	}
 	var edge uint64
 	dir := key[:strings.LastIndexByte(key, '/')+1]
 	if strings.HasSuffix(key, ".mpd") {
