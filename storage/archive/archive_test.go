@@ -51,7 +51,7 @@ func after(d time.Duration) {
 }
 
 func TestFaultsOfEveryKindDelayAndLoseNothing(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		inBubble(t, func(t *testing.T) {
 			b, s := newBroadcast(t, 16, "v1", "v2", "a"), newBucket(t)
 			rng := rand.New(rand.NewPCG(seed, 1))
@@ -232,7 +232,7 @@ func TestWithoutASpoolAnOutageLeavesAGap(t *testing.T) {
 }
 
 func TestTwoInstancesKeepOneArchive(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(12) {
 		inBubble(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 2))
 			s := newBucket(t)

@@ -49,13 +49,13 @@ func TestAGapWaitsForTheSegmentOfTheOtherInstance(t *testing.T) {
 		two.start(begin)
 		for n := uint64(begin); n < begin+12; n++ {
 			time.Sleep(time.Second)
-			if n > begin {
-				two.play(n - 1)
+			if n > begin+1 {
+				two.play(n - 2)
 			}
 			time.Sleep(time.Second)
 			one.play(n)
 		}
-		time.Sleep(time.Second)
+		two.play(begin + 10)
 		two.play(begin + 11)
 		after(time.Second)
 		compare(t, two.documents(), s.documents())
@@ -157,7 +157,7 @@ func TestMetricsSayWhatTheStatusSays(t *testing.T) {
 			"segments": {testutil.ToFloat64(m.segments.With(labels)), 5},
 			"bytes":    {testutil.ToFloat64(m.bytes.With(labels)), 100},
 			"retries":  {testutil.ToFloat64(m.retries.With(labels)), 5},
-			"lag":      {testutil.ToFloat64(m.lag.With(labels)), 70},
+			"lag":      {testutil.ToFloat64(m.lag.With(labels)), 60},
 			"queued":   {testutil.ToFloat64(m.queued.With(labels)), 100},
 		} {
 			if c.got < c.least {
@@ -166,5 +166,31 @@ func TestMetricsSayWhatTheStatusSays(t *testing.T) {
 		}
 		a.cancel()
 		must(t, <-a.done)
+	})
+}
+
+func TestWhatRetentionHasGivenUpIsNotMadeUpFor(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, s := newBroadcast(t, 6, "v", "a"), newBucket(t)
+		b.keep = 1000
+		a := start(t, b, Config{Store: s})
+		b.start(begin)
+		b.live(begin, begin+10)
+		s.setPlan(outage)
+		b.live(begin+10, begin+30)
+		books := books{s.Memory, "demo"}
+		_, err := books.updateHead(t.Context(), func(h *Head) bool { h.First = begin + 25; return true })
+		must(t, err)
+		s.setPlan(nil)
+		b.live(begin+30, begin+60)
+		after(time.Second)
+		compare(t, b.documents(), s.documents())
+		if st := a.Status(); st.State != OK || st.Segments != 0 {
+			t.Errorf("%+v", st)
+		}
+		if a.Pending(begin + 59) {
+			t.Error("it waits for what is given up")
+		}
+		a.stop(t)
 	})
 }
