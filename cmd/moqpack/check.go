@@ -125,6 +125,9 @@ func probes(cfg *config.Config, wait time.Duration) []probe {
 	if d := cfg.Storage.Disk; d.Dir != "" {
 		all = append(all, func(ctx context.Context) []finding { return probeDirectory(ctx, d) })
 	}
+	if b := cfg.Storage.S3; b.URL != "" {
+		all = append(all, func(ctx context.Context) []finding { return tryBucket(ctx, b) })
+	}
 	for i := range cfg.Channels {
 		all = append(all, func(ctx context.Context) []finding { return probeChannel(ctx, cfg, &cfg.Channels[i], wait) })
 	}

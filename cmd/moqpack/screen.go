@@ -30,9 +30,9 @@ func announce(w io.Writer, base string, names []string) {
 func watch(ctx context.Context, w io.Writer, channels []server.Channel, b bill) error {
 	f, isFile := w.(*os.File)
 	terminal := isFile && isatty.IsTerminal(f.Fd())
-	every := 10 * time.Second
+	every, lines := time.Second, 10 // a line for every ten ticks
 	if terminal {
-		every = time.Second / 4
+		every, lines = time.Second/4, 1
 	}
 	t := time.NewTicker(every)
 	defer t.Stop()
@@ -49,6 +49,9 @@ func watch(ctx context.Context, w io.Writer, channels []server.Channel, b bill) 
 					l = "\r\x1b[K" + l
 				}
 				fmt.Fprintln(w, l)
+			}
+			if (n+1)%lines != 0 {
+				continue
 			}
 			line := statusLine(channels)
 			if terminal {

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/moqpack/moqpack/internal/config"
+)
+
+// maxSkew is by how much clocks may differ without a word. S3 refuses what is signed a quarter of an hour off.
+const maxSkew = 5 * time.Second
+
+// probePatience is how long a bucket may take for all that is asked of it.
+const probePatience = 20 * time.Second
+
+// tryBucket puts, replaces, lists and deletes an object, and looks at what the endpoint honours.
+func tryBucket(ctx context.Context, c config.S3) []finding {
+	what := "bucket " + c.URL
+	store, err := openBucket(ctx, c, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		return []finding{{levelFail, what, err.Error(), ""}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, probePatience)
+	defer cancel()
+	can, err := store.Probe(ctx, probeID())
+	if err != nil {
+		return []finding{{levelFail, what, err.Error(), "docs/storage.md has the least permissions that are needed"}}
+	}
+	all := []finding{{levelOK, what, fmt.Sprintf("can be written, read, listed and deleted from; its clock is %s ahead", can.Skew), ""}}
+	if can.Skew > maxSkew || can.Skew < -maxSkew {
+		all[0].Level, all[0].Next = levelWarn, "synchronize the clocks (NTP): requests are signed with the time, and players go by it"
+	}
+	for _, line := range can.Missing() {
+		all = append(all, finding{levelWarn, what, line, ""})
+	}
+	return all
+}
