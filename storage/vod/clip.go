@@ -34,13 +34,6 @@ type origin struct {
 	End     string `json:"end"`
 }
 
-// hold is what keeps slots of a channel from retention.
-type hold struct {
-	From   uint64 `json:"from"`
-	To     uint64 `json:"to"` // included
-	Reason string `json:"reason"`
-}
-
 // Clip makes the documents of a clip under the name: what r has between two instants, at the boundaries of segments, by
 // reference, in the store that r is read from. A clip of that name is an ErrExists unless it may be replaced; a channel with a record never may.
 func (r *Recording) Clip(ctx context.Context, store storage.Durable, name string, g Range, replace bool) (*Report, error) {
@@ -71,10 +64,11 @@ func (r *Recording) Clip(ctx context.Context, store storage.Durable, name string
 		if err := write(ctx, store, d); err != nil {
 			return nil, fmt.Errorf("clip %q: %w", name, err)
 		}
-		delete(old, d.key)
+		if old != nil {
+			delete(old.keys, d.key)
+		}
 	}
-	delete(old, holdKey(r.channel, name))
-	if err := store.Delete(ctx, slices.Sorted(maps.Keys(old))...); err != nil {
+	if err := r.sweep(ctx, store, name, old); err != nil {
 		return nil, fmt.Errorf("clip %q: what the one before left: %w", name, err)
 	}
 	return r.reportClip(c, name), nil
@@ -84,13 +78,31 @@ func book(body []byte) storage.Blob {
 	return storage.Blob{Pieces: [][]byte{body}, ContentType: "application/json", CacheControl: "no-store"}
 }
 
-// holdKey is the key of what keeps a clip's media in its channel.
-func holdKey(channel, name string) string {
-	return manifest.PrivateKey(channel, "hold-vod-"+manifest.Escape(name)+".json")
+// holdID names what keeps a clip's media in its channel.
+func holdID(name string) string { return "vod-" + name }
+
+// former is a clip that is replaced.
+type former struct {
+	channel string          // whose media it listed
+	keys    map[string]bool // what is left of it
 }
 
-// vacate makes sure that the name may be taken, and returns the keys of the clip that has it, if one has.
-func vacate(ctx context.Context, store storage.Durable, name string, replace bool) (old map[string]bool, err error) {
+// sweep removes what is left of the clip that had the name, if one had.
+func (r *Recording) sweep(ctx context.Context, store storage.Durable, name string, old *former) error {
+	if old == nil {
+		return nil
+	}
+	if err := store.Delete(ctx, slices.Sorted(maps.Keys(old.keys))...); err != nil {
+		return err
+	}
+	if old.channel == r.channel {
+		return nil
+	}
+	return archive.ReleaseHold(ctx, store, old.channel, holdID(name))
+}
+
+// vacate makes sure that the name may be taken, and returns the clip that has it, if one has.
+func vacate(ctx context.Context, store storage.Durable, name string, replace bool) (old *former, err error) {
 	switch _, err := archive.ReadHead(ctx, store, name); {
 	case err == nil:
 		return nil, fmt.Errorf("channel %q %w and has a record: choose another name", name, ErrExists)
@@ -117,28 +129,25 @@ func vacate(ctx context.Context, store storage.Durable, name string, replace boo
 	if err != nil {
 		return nil, fmt.Errorf("clip %q: %w", name, err)
 	}
-	old = map[string]bool{holdKey(o.Channel, name): true}
+	old = &former{channel: o.Channel, keys: map[string]bool{}}
 	for key, err := range store.List(ctx, manifest.PrivateKey(name, "")) {
 		if err != nil {
 			return nil, fmt.Errorf("clip %q: %w", name, err)
 		}
-		old[key] = true
+		if n, err := manifest.Parse(key); err == nil && n.Kind == manifest.LegacyPlaylist {
+			old.keys[key] = true
+		}
 	}
 	return old, nil
 }
 
 // hold keeps what is chosen from retention, and makes sure that it came in time.
 func (r *Recording) hold(ctx context.Context, store storage.Durable, c *selection, name string) error {
-	key := holdKey(r.channel, name)
-	body, err := json.Marshal(hold{c.from, c.to, fmt.Sprintf("clip %q is made of it", name)})
-	if err != nil {
-		return fmt.Errorf("clip %q: %w", name, err)
-	}
-	b := book(body)
-	err = store.Put(ctx, key, b)
-	if errors.Is(err, storage.ErrConflict) { // that of a clip which is replaced
-		if err = store.Delete(ctx, key); err == nil {
-			err = store.Put(ctx, key, b)
+	h := archive.Hold{From: c.from, To: c.to, Reason: fmt.Sprintf("clip %q is made of it", name)}
+	err := archive.PutHold(ctx, store, r.channel, holdID(name), h)
+	if errors.Is(err, storage.ErrConflict) { // that of a clip which is replaced, or could not be finished
+		if err = archive.ReleaseHold(ctx, store, r.channel, holdID(name)); err == nil {
+			err = archive.PutHold(ctx, store, r.channel, holdID(name), h)
 		}
 	}
 	if err != nil {
@@ -149,10 +158,8 @@ func (r *Recording) hold(ctx context.Context, store storage.Durable, c *selectio
 		return err
 	}
 	if head.First > c.from {
-		if err := store.Delete(ctx, key); err != nil {
-			return fmt.Errorf("clip %q: %w", name, err)
-		}
-		return fmt.Errorf("clip %q: %w: retention has just taken the media before segment %d: begin later", name, ErrRange, head.First)
+		err := fmt.Errorf("clip %q: %w: retention has just taken the media before segment %d: begin later", name, ErrRange, head.First)
+		return errors.Join(err, archive.ReleaseHold(ctx, store, r.channel, holdID(name)))
 	}
 	return nil
 }

@@ -80,7 +80,8 @@ func (r *Recording) reportClip(c *selection, name string) *Report {
 		rep.gaps(l)
 	}
 	rep.breaks(main)
-	rep.add("the media stays that of %q, and is kept from retention by %s: delete that with the clip", r.channel, holdKey(r.channel, name))
+	rep.add("the media stays that of %q, and is kept from retention by %s: delete that with the clip", r.channel,
+		manifest.PrivateKey(r.channel, "hold-"+manifest.Escape(holdID(name))+".json"))
 	return rep
 }
 
