@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/moqpack/moqpack/internal/config"
 	"github.com/moqpack/moqpack/storage"
 	"github.com/moqpack/moqpack/storage/vod"
 )
@@ -16,6 +17,7 @@ import (
 // vodFlags are what moqpack vod is asked for.
 type vodFlags struct {
 	from, channel string
+	s3            config.S3 // all but the URL, where from is a bucket
 	start, end    string
 	name, out     string
 	tracks        []string
@@ -26,7 +28,7 @@ type vodFlags struct {
 func vodCommand() *cobra.Command {
 	var f vodFlags
 	c := &cobra.Command{
-		Use:   "vod --from DIR (--list | --channel NAME [--start T] [--end T] (--name CLIP | --out FILE))",
+		Use:   "vod --from (DIR | s3://BUCKET/PREFIX) (--list | --channel NAME [--start T] [--end T] (--name CLIP | --out FILE))",
 		Short: "Make a clip or a file of what was recorded",
 		Long: `Make something to keep of a recording: of all of it, or of what lies between two times. The recording may
 go on meanwhile.
@@ -43,7 +45,7 @@ asked for, that is printed.`,
 		Example: `  moqpack vod --from /var/lib/moqpack --list
   moqpack vod --from /var/lib/moqpack --channel news --start 10:00:00 --end 10:30:00 --name morning
   moqpack vod --from /var/lib/moqpack --channel news --start 10:00:01.2 --end +45s --out clip.mp4
-  moqpack vod --from /var/lib/moqpack --channel news --out sound.mp4 --track audio-en --fragmented`,
+  moqpack vod --from s3://bucket/live --channel news --out sound.mp4 --track audio-en --fragmented`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.valid(); err != nil {
@@ -53,7 +55,11 @@ asked for, that is printed.`,
 		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.from, "from", "", "`directory` that was recorded in (--data of serve)")
+	fs.StringVar(&f.from, "from", "", "what was recorded in: the directory of --data, or the s3://BUCKET/PREFIX of --s3")
+	fs.StringVar(&f.s3.Endpoint, "s3-endpoint", "", "`URL` of a compatible store instead of AWS")
+	fs.StringVar(&f.s3.Region, "s3-region", "", "region of the bucket (default: as for every AWS tool)")
+	fs.StringVar(&f.s3.Profile, "s3-profile", "", "profile of the shared AWS configuration")
+	fs.BoolVar(&f.s3.PathStyle, "s3-path-style", false, "address the bucket by path, as most compatible stores want")
 	fs.BoolVar(&f.list, "list", false, "print what is recorded")
 	fs.StringVar(&f.channel, "channel", "", "channel to take from")
 	fs.StringVar(&f.start, "start", "", "`time` to begin at (default: the first that is kept)")
@@ -76,7 +82,7 @@ func (f *vodFlags) valid() error {
 	}
 	one := (f.name != "") != (f.out != "")
 	return errors.Join(
-		check(f.from != "", "--from: name the directory that was recorded in"),
+		check(f.from != "", "--from: name the directory or the bucket that was recorded in"),
 		check(f.list || f.channel != "", "--channel: name the channel to take from, --list prints them"),
 		check(f.list || one, "one of --name, for a clip by reference, and --out, for an MP4 file, is needed"),
 		check(!f.list || f.name+f.out == "", "--list makes nothing: leave out --name and --out"),
@@ -85,20 +91,28 @@ func (f *vodFlags) valid() error {
 }
 
 func (f *vodFlags) run(ctx context.Context, w io.Writer) error {
-	store, into, err := openRecorded(f.from, f.name != "")
+	if f.name != "" {
+		store, closeStore, err := openArchive(ctx, f.from, f.s3)
+		if err != nil {
+			return fmt.Errorf("--from: %w", err)
+		}
+		return errors.Join(f.clip(ctx, w, store), closeStore())
+	}
+	store, closeStore, err := openRecorded(ctx, f.from, f.s3)
 	if err != nil {
 		return fmt.Errorf("--from: %w", err)
 	}
-	defer store.Close()
+	return errors.Join(f.take(ctx, w, store), closeStore())
+}
+
+// take lists, or writes a file.
+func (f *vodFlags) take(ctx context.Context, w io.Writer, store vod.Source) error {
 	if f.list {
 		return listRecorded(ctx, w, store, f.channel)
 	}
 	rec, g, err := f.choose(ctx, store)
 	if err != nil {
 		return err
-	}
-	if f.name != "" {
-		return f.clip(ctx, w, into, rec, g)
 	}
 	m, err := rec.Movie(ctx, g, f.tracks)
 	if err != nil {
@@ -117,7 +131,7 @@ func (f *vodFlags) run(ctx context.Context, w io.Writer) error {
 }
 
 // choose opens the recording and finds what is asked for in it.
-func (f *vodFlags) choose(ctx context.Context, store recorded) (*vod.Recording, vod.Range, error) {
+func (f *vodFlags) choose(ctx context.Context, store vod.Source) (*vod.Recording, vod.Range, error) {
 	start, err := vod.ParseWhen(f.start)
 	if err != nil {
 		return nil, vod.Range{}, fmt.Errorf("--start: %w", err)
@@ -134,8 +148,12 @@ func (f *vodFlags) choose(ctx context.Context, store recorded) (*vod.Recording, 
 	return rec, g, err
 }
 
-func (f *vodFlags) clip(ctx context.Context, w io.Writer, into storage.Durable, rec *vod.Recording, g vod.Range) error {
-	rep, err := rec.Clip(ctx, into, f.name, g, f.force)
+func (f *vodFlags) clip(ctx context.Context, w io.Writer, store storage.Durable) error {
+	rec, g, err := f.choose(ctx, store)
+	if err != nil {
+		return err
+	}
+	rep, err := rec.Clip(ctx, store, f.name, g, f.force)
 	if err != nil {
 		return err
 	}
@@ -148,7 +166,7 @@ func (f *vodFlags) clip(ctx context.Context, w io.Writer, into storage.Durable, 
 }
 
 // listRecorded prints what is kept of the channel, or of all.
-func listRecorded(ctx context.Context, w io.Writer, store recorded, channel string) error {
+func listRecorded(ctx context.Context, w io.Writer, store vod.Source, channel string) error {
 	if channel != "" {
 		return printSummary(w, vod.Summarize(ctx, store, channel))
 	}

@@ -36,7 +36,7 @@ func TestVODSaysWhatIsWrong(t *testing.T) {
 		args []string
 		err  string
 	}{
-		{nil, "--from: name the directory"},
+		{nil, "--from: name the directory or the bucket"},
 		{[]string{"--from", dir}, "--channel: name the channel"},
 		{[]string{"--from", dir, "--channel", "c"}, "one of --name"},
 		{[]string{"--from", dir, "--channel", "c", "--name", "x", "--out", "y"}, "one of --name"},
