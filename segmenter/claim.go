@@ -7,6 +7,13 @@ import (
 	"time"
 )
 
+// joining is said to clear when media comes for the first time in this run.
+const joining = true
+
+// unrecorded is how many slots others may have published beyond the past of who joins: the open one, and one on its way into the
+// record.
+const unrecorded = 2
+
 // maxClaims is how many epochs that were claimed for other media are passed over to find a place for ours.
 const maxClaims = 16
 
@@ -57,7 +64,7 @@ func (s *Segmenter) join(ctx context.Context, now time.Time, raw int64, b base) 
 		}
 	}
 	if !fits {
-		b = s.clear(b, raw, s.slots(sameTolerance)) // what comes after a join may have been published already
+		b = s.clear(b, raw, joining)
 	}
 	inits := map[string]string{}
 	for _, t := range s.tracks {
@@ -105,9 +112,12 @@ func (s *Segmenter) claim(ctx context.Context, now time.Time, raw int64, b base,
 }
 
 // clear is b, or the base that puts raw behind everything that has been published, where b would leave too many slots empty, or
-// was only guessed.
-func (s *Segmenter) clear(b base, raw, most int64) base {
-	least := s.newest() + 1
+// was only guessed. Who joins may find media again that has been published, and does not know yet what others are about to publish.
+func (s *Segmenter) clear(b base, raw int64, joins bool) base {
+	least, most := s.newest()+1, int64(maxStepBack)
+	if joins && least > 0 {
+		least, most = least+unrecorded, s.slots(sameTolerance)
+	}
 	if late := least - (raw + b.shift); late > most || late > 0 && b.arrival {
 		return base{shift: least - raw, arrival: true}
 	}

@@ -120,11 +120,14 @@ func (s *Segmenter) found(ctx context.Context, now time.Time, t *track, u *unit)
 		b = e.base
 	case goesOn && s.suits(now, e, t.base, raw) && t.line.Load().Current().Init.Digest == c.init.Digest:
 		b = t.base
-	case goesOn: // its past is of other media than what comes now
-		if s.suits(now, e, t.base, raw) {
+	case goesOn || s.suits(now, e, e.base, raw) && !s.sameInits(e, t): // what comes now is of other media
+		switch {
+		case !goesOn:
+			b = e.base
+		case s.suits(now, e, t.base, raw):
 			b = t.base
-		} else {
-			b = s.clear(b, raw, s.slots(sameTolerance))
+		default:
+			b = s.clear(b, raw, joining)
 		}
 		var fault error
 		e, fault = s.begin(ctx, now, t, raw, b)
@@ -156,7 +159,7 @@ func (s *Segmenter) rebase(ctx context.Context, now time.Time, t *track, at int6
 	e := s.pending(t)
 	if e == nil || absolute(raw+e.base.shift-e.first) > int64(s.cfg.Window) {
 		var fault error
-		e, fault = s.begin(ctx, now, t, raw, s.clear(b, raw, maxStepBack))
+		e, fault = s.begin(ctx, now, t, raw, s.clear(b, raw, !joining))
 		err = join(err, fault)
 	} // else another rendition jumped first
 	s.enter(t, e, e.base)
@@ -185,7 +188,7 @@ func (s *Segmenter) change(ctx context.Context, now time.Time, t *track, u *unit
 	// A track may have a base of its own.
 	own := !slices.ContainsFunc(s.epochs, func(e epoch) bool { return e.index == t.epoch && e.base.shift == c.base.shift })
 	e := s.pending(t)
-	if e == nil {
+	if e == nil || !s.sameInits(e, t) { // one that began with another header is not of this change
 		at := u.samples[0].DTS
 		if c.video {
 			at = u.samples[0].PTS()
