@@ -44,7 +44,8 @@ type Archive struct {
 	lines     map[string]*line // by track: those of head
 	progress  progress         // written by the loop
 	troubles  map[string]error // by what is being tried: what goes wrong now
-	warned    time.Time        // when the log was told of trouble; zero since it was told that it is over
+	warned    time.Time        // when the log was told of trouble last
+	told      bool             // and not yet that it is over
 	conflicts int64
 	lost      int64
 }

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,29 @@ func TestWhatRetentionHasGivenUpIsNotMadeUpFor(t *testing.T) {
 		}
 		if a.Pending(begin + 59) {
 			t.Error("it waits for what is given up")
+		}
+		a.stop(t)
+	})
+}
+
+func TestAStoreThatFailsNowAndThenDoesNotFillTheLog(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, s := newBroadcast(t, 6, "v", "a"), newBucket(t)
+		rng := rand.New(rand.NewPCG(1, 5))
+		s.setPlan(func(storagetest.Op, string) (f storagetest.Fault) {
+			if rng.IntN(4) == 0 {
+				f.Before = errDisturbed
+			}
+			return f
+		})
+		a := start(t, b, Config{Store: s})
+		b.start(begin)
+		b.live(begin, begin+60)
+		s.setPlan(nil)
+		after(20 * time.Second)
+		compare(t, b.documents(), s.documents())
+		if n := a.log.count("keeps trying"); n < 1 || n > 14 || a.log.count("writes again") != n {
+			t.Errorf("%d warnings in two minutes, and %d times well again: %+v\n%s", n, a.log.count("writes again"), a.Status(), a.log.text.String())
 		}
 		a.stop(t)
 	})

@@ -189,17 +189,18 @@ func (r *run) finished(w *work, done progressOf, err error) {
 	r.writing = false
 	if done < headWritten {
 		r.dirty = true
+	} else if w.refresh {
+		r.refresh = time.Now()
 	}
 	if done < recorded {
 		r.batch = append(w.batch, r.batch...)
+	} else if len(w.batch) > 0 {
+		r.failed = 0
 	}
 	r.redo = err != nil
 	switch {
 	case err == nil:
 		r.failed = 0
-		if w.refresh {
-			r.refresh = time.Now()
-		}
 		r.a.well("record")
 		return
 	case errors.Is(err, ErrOtherGrid):

@@ -53,16 +53,16 @@ const calm = 10 * time.Second
 func (a *Archive) ill(what string, err error) {
 	a.metrics.retried(a.cfg)
 	a.mu.Lock()
-	first := len(a.troubles) == 0 && time.Since(a.warned) >= calm
-	if first {
-		a.warned = time.Now()
+	news := !a.told && time.Since(a.warned) >= calm
+	if news {
+		a.warned, a.told = time.Now(), true
 	}
 	a.troubles[what] = err
 	a.mu.Unlock()
 	if a.cfg.Full != nil && errors.Is(err, storage.ErrFull) {
 		a.cfg.Full()
 	}
-	if first {
+	if news {
 		a.log.Warn("archive cannot write and keeps trying", "what", what, "err", err)
 	}
 }
@@ -70,11 +70,10 @@ func (a *Archive) ill(what string, err error) {
 // well notes that an attempt has worked.
 func (a *Archive) well(what string) {
 	a.mu.Lock()
-	_, was := a.troubles[what]
 	delete(a.troubles, what)
-	over := was && len(a.troubles) == 0 && !a.warned.IsZero()
+	over := a.told && len(a.troubles) == 0
 	if over {
-		a.warned = time.Time{}
+		a.told = false
 	}
 	a.mu.Unlock()
 	if over {
