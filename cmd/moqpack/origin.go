@@ -17,6 +17,7 @@ import (
 	"github.com/moqpack/moqpack/internal/config"
 	"github.com/moqpack/moqpack/server"
 	"github.com/moqpack/moqpack/storage"
+	"github.com/moqpack/moqpack/storage/archive"
 	"github.com/moqpack/moqpack/subscriber"
 )
 
@@ -58,6 +59,7 @@ func (o *origin) add(ch *config.Channel) error {
 	cfg := channel.Config{
 		Name: ch.Name, Namespace: strings.Join(c.Namespace, "/"), Source: src, Segmenter: ch.Cut(),
 		Memory: storage.NewMemory(int64(o.cfg.Memory)),
+		Retain: archive.Retain{Age: time.Duration(ch.Archive.Retain), Bytes: int64(ch.Archive.RetainBytes)},
 		Stale:  time.Duration(o.cfg.Server.Stale), Incomplete: o.cfg.Server.Incomplete,
 		Logger: slog.Default(), Metrics: o.metrics.channel, Archive: o.metrics.archive,
 	}

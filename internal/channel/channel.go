@@ -30,6 +30,8 @@ type Config struct {
 	Memory *storage.Memory // for the live window
 	// Disk and S3 are where the channel is recorded; nil: not there. Other instances of the channel may share S3.
 	Disk, S3 storage.Durable
+	// Retain bounds what is kept in each.
+	Retain archive.Retain
 	// Elsewhere is the URL, with a slash at the end, under which viewers reach what is in S3. Empty: older media is passed on.
 	Elsewhere string
 	// Stale is how long a rendition may have nothing new before viewers are sent to another instance. 0: they never are.
@@ -101,6 +103,7 @@ func New(cfg Config) (*Channel, error) {
 	c.keeps, c.media = newKeeps(&cfg, c.memory, c.log)
 	if n := len(c.keeps); n > 0 {
 		c.ledger = archive.NewLedger(c.keeps[n-1].store, c.name, claimPatience, c.log)
+		c.ledger.Exclusive = !c.shared
 	}
 	c.hot = storage.NewHot(c.memory, c.name, cfg.Segmenter.Window, c.leave)
 	return c, nil
@@ -130,6 +133,10 @@ func (c *Channel) run(ctx context.Context, read func(context.Context) error) err
 	for _, k := range c.keeps {
 		g.Go(func() error {
 			k.record(ctx, fold, c.log)
+			return nil
+		})
+		g.Go(func() error {
+			k.keeper.Run(ctx)
 			return nil
 		})
 	}

@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/segmenter"
@@ -11,37 +12,61 @@ import (
 	"github.com/moqpack/moqpack/storage/archive"
 )
 
-// keep is a store that the channel is recorded in, and its archive there.
+// Names of the stores, for people and metrics.
+const (
+	onDisk = "disk"
+	onS3   = "s3"
+)
+
+// keep is a store that the channel is recorded in, its archive there, and what deletes from it.
 type keep struct {
 	name    string
 	store   storage.Durable
 	archive *archive.Archive
+	keeper  *archive.Keeper
 }
 
 // newKeeps sets up the archives, nearest first, and the store that viewers are served from: memory, and behind it theirs.
 func newKeeps(cfg *Config, memory storage.Store, log *slog.Logger) (keeps []*keep, media *storage.Tiers) {
 	tiers := []storage.Getter{memory}
-	var nearer *archive.Archive
 	for _, s := range []struct {
 		name  string
 		store storage.Durable
-	}{{"disk", cfg.Disk}, {"s3", cfg.S3}} {
+	}{{onDisk, cfg.Disk}, {onS3, cfg.S3}} {
 		if s.store == nil {
 			continue
 		}
 		k := &keep{name: s.name, store: s.store}
-		k.archive = archive.New(archive.Config{
-			Name: s.name, Channel: cfg.Name, Store: s.store, Media: storage.NewTiers(tiers...), Nearer: nearer,
+		c := archive.Config{
+			Name: s.name, Channel: cfg.Name, Store: s.store, Media: reader(tiers, keeps, log),
+			Full:   func() { k.keeper.MakeRoom() },
 			Logger: log, Metrics: cfg.Archive,
-		})
-		keeps, nearer = append(keeps, k), k.archive
-		tiers = append(tiers, s.store)
+		}
+		if n := len(keeps); n > 0 {
+			c.Nearer = keeps[n-1].archive
+		}
+		k.archive = archive.New(c)
+		keeps, tiers = append(keeps, k), append(tiers, s.store)
 	}
-	media = storage.NewTiers(tiers...)
+	for i, k := range keeps {
+		c := archive.KeeperConfig{Name: k.name, Channel: cfg.Name, Store: k.store, Retain: cfg.Retain, Logger: log, Metrics: cfg.Archive}
+		if i+1 < len(keeps) {
+			c.Farther = keeps[i+1].archive
+		}
+		k.keeper = archive.NewKeeper(c)
+	}
+	media = reader(tiers, keeps, log)
 	media.Cache = rewound
-	media.Report = func(key string, err error) { log.Warn("media not readable where it should be", "key", key, "err", err) }
-	media.Want = func(key string) string { return want(keeps, key) }
 	return keeps, media
+}
+
+// reader reads from the tiers, and believes a segment only with the digest that the archives know of it.
+func reader(tiers []storage.Getter, keeps []*keep, log *slog.Logger) *storage.Tiers {
+	r := storage.NewTiers(slices.Clone(tiers)...)
+	known := slices.Clone(keeps)
+	r.Report = func(key string, err error) { log.Warn("media not readable where it should be", "key", key, "err", err) }
+	r.Want = func(key string) string { return want(known, key) }
+	return r
 }
 
 // rewound is how many bytes of what viewers who went back asked for are kept in memory.
@@ -130,7 +155,7 @@ func (c *Channel) Elsewhere(key string) string {
 			return ""
 		}
 	}
-	if last.name != "s3" || !last.archive.Has(name.Track, name.N) {
+	if last.name != onS3 || !last.archive.Has(name.Track, name.N) {
 		return ""
 	}
 	return c.elsewhere + key

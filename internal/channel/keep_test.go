@@ -3,6 +3,7 @@ package channel
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -181,4 +182,55 @@ func TestLineSendsViewersToAnInstanceThatHasMore(t *testing.T) {
 			t.Errorf("doubt %q although nobody has more", b.Doubt())
 		}
 	})
+}
+
+func TestLineGoesOnAfterARestart(t *testing.T) {
+	for _, on := range []string{"disk", "s3", "disk and s3"} {
+		disk, bucket := storage.NewMemory(0), storage.NewMemory(0)
+		inWorld(t, sim.Path{Latency: 20 * time.Millisecond}, func(w *world) {
+			pub := w.publish(sim.Faults{}, nil)
+			start := func() *packager {
+				return w.joinWith(pub, "18", func(c *Config) {
+					c.Segmenter.Window, c.Segmenter.DVR = 3, time.Minute
+					if strings.Contains(on, "disk") {
+						c.Disk = disk
+					}
+					if strings.Contains(on, "s3") {
+						c.S3 = bucket
+					}
+				})
+			}
+			first := start()
+			time.Sleep(17 * time.Second)
+			before := first.snapshots(w.t)
+			first.kill()
+			<-first.dead
+			time.Sleep(7 * time.Second)
+			second := start()
+			time.Sleep(10 * time.Second)
+			for name, s := range second.snapshots(w.t) {
+				was := before[name]
+				oldest, _ := s.First()
+				if from, _ := was.First(); oldest != from {
+					t.Errorf("%s begins at %d, before the restart at %d", name, oldest, from)
+				}
+				for i, seg := range s.Segments {
+					old := was.Segment(seg.N)
+					switch {
+					case seg.N != oldest+uint64(i):
+						t.Fatalf("%s: %d follows %d", name, seg.N, s.Segments[i-1].N)
+					case old != nil && old.State == timeline.Full && (seg.State != timeline.Full || seg.Start != old.Start || seg.Dur != old.Dur):
+						t.Errorf("%s: %d was %+v and is %+v", name, seg.N, old, seg)
+					}
+				}
+				if n := len(s.Epochs); n != 1 {
+					t.Errorf("%s: %d epochs, want no discontinuity", name, n)
+				}
+				if last := s.Segments[len(s.Segments)-1]; last.N < was.Position().N+7 || last.State != timeline.Full {
+					t.Errorf("%s: the last segment is %d, %v", name, last.N, last.State)
+				}
+			}
+			second.gettable(w.t)
+		})
+	}
 }

@@ -15,6 +15,9 @@ const (
 	recallAgain    = 200 * time.Millisecond
 )
 
+// mended is how many of a track's last segments are looked at on the disk: those that may have been on their way there.
+const mended = 4
+
 // begin makes the fold, with what was published before this run.
 func (c *Channel) begin(ctx context.Context) (*segmenter.Segmenter, error) {
 	var ledger segmenter.Ledger
@@ -34,6 +37,11 @@ func (c *Channel) begin(ctx context.Context) (*segmenter.Segmenter, error) {
 func (c *Channel) recall(ctx context.Context) *segmenter.Past {
 	var past *segmenter.Past
 	for _, k := range c.keeps {
+		if k.name == onDisk {
+			if err := archive.Mend(ctx, k.store, c.name, mended, c.log); err != nil {
+				c.log.Warn("disk not looked through for what a crash has torn", "err", err)
+			}
+		}
 		p, err := c.recallFrom(ctx, k)
 		if err != nil {
 			c.log.Error("archive not readable: going on without what it knows", "store", k.name, "err", err)

@@ -27,6 +27,9 @@ const (
 // Ledger settles the plan and the epochs of a channel among its instances, through one store that all of them use. A claim is one
 // conditional Put: the first one stays for ever, the others read it. Its methods may be called concurrently.
 type Ledger struct {
+	// Exclusive says that no other instance writes to the store, so that none is waited for. It is set before the first call.
+	Exclusive bool
+
 	books    books
 	store    storage.Durable
 	channel  string
@@ -35,6 +38,7 @@ type Ledger struct {
 
 	mu     sync.Mutex
 	away   time.Time // until then the store is not asked
+	quiet  time.Time // until then no other instance is waited for
 	newest int       // index of the newest epoch that the caller has heard of; -1: none
 	// What was decided while the store was away, until it is known what the others did.
 	alonePlan *segmenter.Plan

@@ -11,6 +11,7 @@ import (
 const (
 	nearSlots = 10 // an instance whose newest slot is not further behind is alive
 	pollEvery = 250 * time.Millisecond
+	quietFor  = 30 * time.Second // after an instance was waited for in vain
 )
 
 // Published returns what the record in the store has of a track from slot from on, before slot to and without a hole. If another
@@ -40,11 +41,31 @@ func (l *Ledger) Published(ctx context.Context, track string, from, to uint64) [
 			l.log.Warn("what other instances have published cannot be read", "err", err)
 			return l.known(r.segments)
 		}
-		alive := !t.Ended && !r.broken && newest+nearSlots >= to
-		if r.next == r.to || !alive || !time.Now().Before(deadline) || !rest(ctx, pollEvery) {
+		alive := !t.Ended && !r.broken && newest+nearSlots >= to && !l.Exclusive
+		if r.next == r.to || !alive || l.isQuiet() {
+			return l.known(r.segments)
+		}
+		if !time.Now().Before(deadline) {
+			l.hush() // the other tracks of the channel need not wait as long again
+			return l.known(r.segments)
+		}
+		if !rest(ctx, pollEvery) {
 			return l.known(r.segments)
 		}
 	}
+}
+
+// isQuiet reports whether an instance was waited for in vain a moment ago.
+func (l *Ledger) isQuiet() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Now().Before(l.quiet)
+}
+
+func (l *Ledger) hush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quiet = time.Now().Add(quietFor)
 }
 
 // stretch is segments that follow each other.
