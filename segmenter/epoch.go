@@ -181,12 +181,19 @@ func (s *Segmenter) change(ctx context.Context, now time.Time, t *track, u *unit
 	t.cut = newCut(s.plan, u.init, f)
 	c := &t.cut
 	c.base, c.based, c.floor = old.base, old.based, old.floor
-	if t.epoch < 0 || !c.based {
-		t.resume()
+	t.resume()
+	if !c.based {
 		return err
 	}
+	newest := s.epochs[len(s.epochs)-1]
+	in := t.epoch
+	if in < 0 {
+		if in = newest.index; s.sameInits(&newest, t) {
+			return err // it begins with this header
+		}
+	}
 	// A track may have a base of its own.
-	own := !slices.ContainsFunc(s.epochs, func(e epoch) bool { return e.index == t.epoch && e.base.shift == c.base.shift })
+	own := !slices.ContainsFunc(s.epochs, func(e epoch) bool { return e.index == in && e.base.shift == c.base.shift })
 	e := s.pending(t)
 	if e == nil || !s.sameInits(e, t) { // one that began with another header is not of this change
 		at := u.samples[0].DTS
@@ -194,7 +201,7 @@ func (s *Segmenter) change(ctx context.Context, now time.Time, t *track, u *unit
 			at = u.samples[0].PTS()
 		}
 		var fault error
-		e, fault = s.begin(ctx, now, t, c.rawSlot(at), s.epochs[len(s.epochs)-1].base)
+		e, fault = s.begin(ctx, now, t, c.rawSlot(at), newest.base)
 		err = join(err, fault)
 	}
 	if own {
