@@ -142,13 +142,17 @@ func (c *Config) Complete() {
 	}
 }
 
-// Redact replaces what came from the environment, and what in a URL may be credentials, by the name of where it came from.
-func (c *Config) Redact(s string) string { return c.redactor()(s) }
+// Redact replaces what came from the environment into a relay's URL, and what in any URL may be credentials, by the name of where it
+// came from.
+func (c *Config) Redact(s string) string { return c.redactor(false)(s) }
 
-func (c *Config) redactor() func(string) string {
+// redactor replaces what is secret; all: and everything else that came from the environment.
+func (c *Config) redactor(all bool) func(string) string {
 	var pairs []string // spelling, replacement, ...
 	for _, x := range c.secrets {
-		pairs = x.spell(pairs)
+		if all || !x.plain {
+			pairs = x.spell(pairs)
+		}
 	}
 	for _, u := range c.urls() {
 		for _, x := range hidden(u) {

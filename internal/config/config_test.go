@@ -168,8 +168,8 @@ func TestSecretsAreNotInErrors(t *testing.T) {
 }
 
 func TestRedactKnowsTheSpellingsOfASecret(t *testing.T) {
-	c := Config{secrets: []secret{{"a b\"c", "${X}"}, {"1", "${ONE}"}}}
-	if got, want := c.Redact(`1 a b"c a b\"c a+b%22c a%20b%22c`), "1 ${X} ${X} ${X} ${X}"; got != want {
+	c := Config{secrets: []secret{{text: "a b\"c", name: "${X}"}, {text: "1", name: "${ONE}"}, {text: "us-east-1", name: "${R}", plain: true}}}
+	if got, want := c.Redact(`1 a b"c a b\"c a+b%22c a%20b%22c us-east-1`), "1 ${X} ${X} ${X} ${X} us-east-1"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

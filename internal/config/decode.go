@@ -99,6 +99,7 @@ func (d *decoder) text(n ast.Node, path string, set func(string) error) {
 	}
 	s, secrets, err := expand(s, d.env)
 	for _, x := range secrets {
+		x.plain = !strings.HasSuffix(path, ".relay") // which takes tokens
 		if !slices.Contains(d.secrets, x) {
 			d.secrets = append(d.secrets, x)
 		}

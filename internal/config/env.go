@@ -8,7 +8,12 @@ import (
 )
 
 // secret is a text that must not be printed, and what to print instead.
-type secret struct{ text, name string }
+type secret struct {
+	text, name string
+	// plain: it is in a field in which nobody keeps a secret. What is wrong with it might be that somebody did, so that errors hide
+	// it all the same.
+	plain bool
+}
 
 // minSecret is the length from which on a text is worth hiding: shorter ones are no secret, and hiding them garbles messages.
 const minSecret = 4
@@ -55,7 +60,7 @@ func expand(s string, env func(string) (string, bool)) (string, []secret, error)
 		if b.WriteString(value); b.Len() > maxText {
 			return "", nil, fmt.Errorf("with ${%s} it is longer than %d bytes", cut(name), maxText)
 		}
-		secrets = append(secrets, secret{value, "${" + name + "}"})
+		secrets = append(secrets, secret{text: value, name: "${" + name + "}"})
 		s = rest
 	}
 }
@@ -77,12 +82,12 @@ func hidden(s string) []secret {
 	if _, after, ok := strings.Cut(rest, "://"); ok {
 		host, _, _ := strings.Cut(after, "/")
 		if at := strings.LastIndex(host, "@"); at > 0 {
-			out = append(out, secret{host[:at], "***"})
+			out = append(out, secret{text: host[:at], name: "***"})
 		}
 	}
 	for pair := range strings.SplitSeq(query, "&") {
 		if key, value, _ := strings.Cut(pair, "="); key != "draft" {
-			out = append(out, secret{value, "***"})
+			out = append(out, secret{text: value, name: "***"})
 		}
 	}
 	return out

@@ -56,7 +56,7 @@ func Parse(body []byte, env func(string) (string, bool)) (*Config, error) {
 			d.faults = append(d.faults, f)
 		}
 	}
-	redact := c.redactor()
+	redact := c.redactor(true)
 	for _, f := range d.faults {
 		f.Text = redact(f.Text)
 	}

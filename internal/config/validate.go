@@ -42,7 +42,7 @@ func (c *Config) Validate() error {
 		}
 		names[ch.Name] = true
 	}
-	redact := c.redactor()
+	redact := c.redactor(true)
 	for _, f := range fs {
 		f.Text = redact(f.Text)
 	}
