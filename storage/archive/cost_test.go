@@ -13,7 +13,7 @@ func TestRequestsOfALayout(t *testing.T) {
 		dollars float64
 	}{
 		{Layout{Renditions: 5, Segment: 2 * time.Second, Instances: 1}, Requests{1800 * 12, 1800 + 120}, 0.108768},
-		{Layout{Renditions: 5, Segment: 2 * time.Second, Instances: 2}, Requests{2 * 1800 * 12, 2*(1800+120) + 1800*12}, 0.226176},
+		{Layout{Renditions: 5, Segment: 2 * time.Second, Instances: 2}, Requests{2 * 1800 * 12, 2*(1800+120) + 1800*19}, 0.231216},
 		{Layout{Renditions: 1, Segment: 6 * time.Second, Instances: 1}, Requests{600 * 4, 600 + 120}, 0.012288},
 		{Layout{Renditions: 0, Segment: 2 * time.Second, Instances: 1}, Requests{}, 0},
 		{Layout{Renditions: 1, Instances: 1}, Requests{}, 0},
