@@ -93,8 +93,15 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	announce(out, o.base(ln.Addr()), o.names)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return srv.Serve(ctx, ln) })
-	for _, c := range o.channels {
-		g.Go(func() error { return c.Run(ctx) })
+	for i, c := range o.channels {
+		g.Go(func() error {
+			err := c.Run(ctx)
+			if err == nil || ctx.Err() != nil || len(o.channels) == 1 {
+				return err
+			}
+			slog.Error("channel given up: the others go on", "channel", o.names[i], "err", err)
+			return nil
+		})
 	}
 	if beside != nil {
 		g.Go(func() error { return beside(ctx) })

@@ -118,6 +118,7 @@ func (c *Channel) Run(ctx context.Context) error {
 func (c *Channel) run(ctx context.Context, read func(context.Context) error) error {
 	fold, err := c.begin(ctx)
 	if err != nil {
+		c.status.fail(err)
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)

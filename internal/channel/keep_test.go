@@ -234,3 +234,31 @@ func TestLineGoesOnAfterARestart(t *testing.T) {
 		})
 	}
 }
+
+func TestAChannelDoesNotGoOnWithOtherSegments(t *testing.T) {
+	disk := storage.NewMemory(0)
+	inWorld(t, sim.Path{Latency: 20 * time.Millisecond}, func(w *world) {
+		pub := w.publish(sim.Faults{}, nil)
+		first := w.joinWith(pub, "18", func(c *Config) { c.Disk = disk })
+		time.Sleep(10 * time.Second)
+		first.kill()
+		<-first.dead
+		second, err := New(Config{
+			Name: "demo", Source: first.source, Memory: storage.NewMemory(0), Disk: disk, Logger: first.Channel.log,
+			Segmenter: func() segmenter.Config {
+				c := segmenter.DefaultConfig()
+				c.Target = 4 * time.Second
+				return c
+			}(),
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if err := second.Run(w.ctx); !errors.Is(err, segmenter.ErrPast) {
+			t.Errorf("segments of 4 s after segments of 2 s: %v", err)
+		}
+		if s := second.Status(); s.State != "failed" || s.Error == "" {
+			t.Errorf("status %+v", s)
+		}
+	})
+}

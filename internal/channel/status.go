@@ -17,6 +17,7 @@ import (
 type status struct {
 	mu      sync.Mutex // guards what follows
 	source  subscriber.State
+	failed  error // why the channel was given up, or nil
 	skipped []server.Skipped
 	tracks  map[string]*health
 	refused int64
@@ -55,6 +56,13 @@ func (s *status) setCatalog(cat *catalog.Catalog, skipped []catalog.Skipped) (ne
 		return !slices.ContainsFunc(cat.Tracks, func(t media.Track) bool { return t.Name == track })
 	})
 	return news
+}
+
+// fail notes that the channel has been given up.
+func (s *status) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = err
 }
 
 func (s *status) setEvents(e segmenter.Events) {
@@ -115,6 +123,8 @@ func (s *status) words(out *server.Status, begun bool) {
 		out.Error = s.source.Err.Error()
 	}
 	switch {
+	case s.failed != nil:
+		out.State, out.Error = server.Failed, s.failed.Error()
 	case s.source.Phase == subscriber.Ended:
 		out.State = server.Ended
 	case s.source.Phase == subscriber.Live && begun:
