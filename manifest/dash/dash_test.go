@@ -44,6 +44,32 @@ func plain(t testing.TB, p manifest.Presentation) *mpd.MPD {
 	return read(t, d, err)
 }
 
+func TestAClipBeginsWithItsFirstPicture(t *testing.T) {
+	// Groups of 3 s in slots of 4 s: a segment begins up to 2 s after its slot.
+	c := manifesttest.New(manifesttest.Plan(4, 1, 10), 10, manifesttest.Start, manifesttest.Video("v", 720, 25, 1, 75),
+		manifesttest.Audio("en", "en", 48000))
+	c.Play(manifesttest.Start + 40_000)
+	c.End()
+	p := c.Present()
+	first := p.Renditions[0].Segments[4]
+	p.From, p.Media = first.N, "other"
+	if first.Start == p.Plan.Grid.Start(first.N, 25) {
+		t.Fatal("the segment begins with its slot")
+	}
+	m := plain(t, p)
+	if len(m.Periods) != 1 || m.Periods[0].Start.String() != "PT0S" || len(m.BaseURL) != 1 || m.BaseURL[0].Value != "../other/" {
+		t.Fatalf("%+v", m)
+	}
+	end := p.Renditions[0].Segments[len(p.Renditions[0].Segments)-1].End()
+	if want := float64(end-first.Start) / 25; m.MediaPresentationDuration.Seconds()-want > 0.05 || m.MediaPresentationDuration.Seconds() < want {
+		t.Errorf("it lasts %v, want %f s", m.MediaPresentationDuration, want)
+	}
+	template := m.Periods[0].AdaptationSets[0].Representations[0].SegmentTemplate
+	if *template.PresentationTimeOffset != uint64(first.Start) || *template.SegmentTimeline.S[0].T != uint64(first.Start) {
+		t.Errorf("the first picture is at %d, the period begins at %d", *template.SegmentTimeline.S[0].T, *template.PresentationTimeOffset)
+	}
+}
+
 func TestLiveIsStaticTextWhileNothingBeginsOrEnds(t *testing.T) {
 	c := channel(5_000)
 	first, err := dash.Live(c.Present())

@@ -151,25 +151,33 @@ func (w *world) check(m *movie, index int, track string, start, end int64, exact
 }
 
 func TestMoviesHoldExactlyTheFramesThatWereAskedFor(t *testing.T) {
-	w := broadcast(t, 20)
+	holdsExactly(t, broadcast(t, 20), "video-360", "audio-en")
+	holdsExactly(t, record(t, 20, reordered(t)), "v", "a")
+}
+
+// holdsExactly makes movies of random ranges.
+func holdsExactly(t *testing.T, w *world, video, audio string) {
+	t.Helper()
 	r := w.open()
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 40 {
+	_, as := w.sent(audio)
+	for i := range 40 {
 		span := r.Last - r.First
 		start := r.First + random.Int64N(span-1e9)
 		end := start + 1e8 + random.Int64N(r.Last-start-1e8)
-		g := vod.Range{Start: start, End: end, AskedStart: true, AskedEnd: true}
-		m, err := r.Movie(t.Context(), g, nil)
+		if i%2 == 0 { // where frames of 25 per second begin and end
+			start, end = start/4e7*4e7+4e7, end/4e7*4e7
+		}
+		m, err := r.Movie(t.Context(), vod.Range{Start: start, End: end, AskedStart: true, AskedEnd: true}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f := w.movie(m, random.IntN(2) == 0)
-		video, vs := w.sent("video-360")
-		video = slices.DeleteFunc(video, func(f frame) bool { return ticksBefore(f.pts, vs, start) })
-		video = slices.DeleteFunc(video, func(f frame) bool { return !ticksBefore(f.pts, vs, end) })
-		first, last := video[0].pts, video[len(video)-1].pts+video[len(video)-1].dur
-		w.check(f, 0, "video-360", first, last, false)
-		w.check(f, 1, "audio-en", first*48000/vs, (last*48000+vs-1)/vs, true)
+		frames, vs := w.sent(video)
+		frames = slices.DeleteFunc(frames, func(f frame) bool { return ticksBefore(f.pts, vs, start) || !ticksBefore(f.pts, vs, end) })
+		first, last := frames[0].pts, frames[len(frames)-1].pts+frames[len(frames)-1].dur
+		w.check(f, 0, video, first, last, false)
+		w.check(f, 1, audio, first*as/vs, (last*as+vs-1)/vs, true)
 		if _, dur, _ := f.edit(0); !near(dur, float64(last-first)/float64(vs)) || !near(dur, float64(f.moov.Mvhd.Duration)/float64(f.moov.Mvhd.Timescale)) {
 			t.Fatalf("the movie lasts %f s, want %d ticks", dur, last-first)
 		}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -38,7 +40,32 @@ func broadcast(t testing.TB, seconds int) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := live.Open(demo)
+	return record(t, seconds, demo)
+}
+
+// reordered is a broadcast of 30000/1001 frames per second that are not decoded in the order in which they are shown, and of sound
+// at another odd rate.
+func reordered(t testing.TB) live.Broadcast {
+	t.Helper()
+	b := live.Broadcast{Namespace: []string{"demo"}}
+	for name, file := range map[string]string{"v": "h264-2997.mp4", "a": "aac-44100.mp4"} {
+		data, err := os.ReadFile(filepath.Join("../../testdata/cmaf", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clip, err := live.Load(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Tracks = append(b.Tracks, live.Track{Name: name, Clip: clip})
+	}
+	return b
+}
+
+// record records so many seconds of a broadcast as channel "demo".
+func record(t testing.TB, seconds int, broadcast live.Broadcast) *world {
+	t.Helper()
+	b, err := live.Open(broadcast)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +98,7 @@ func (w *world) tracks() []media.Track {
 	for _, s := range w.sources {
 		tracks = append(tracks, media.Track{
 			Namespace: []string{"demo"}, Name: s.Name, Kind: s.Clip.Kind, Packaging: media.CMAF, Init: s.Init(),
-			Bitrate: s.Clip.Bitrate, Language: s.Language, MaxGroupDuration: time.Second,
+			Bitrate: s.Clip.Bitrate, Language: s.Language, MaxGroupDuration: time.Duration(int64(s.Clip.Group) * int64(time.Second) / int64(s.Clip.Timescale)),
 		})
 	}
 	return tracks
