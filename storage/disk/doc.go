@@ -4,7 +4,8 @@
 //
 // Writing: a temporary file in .tmp, fsync, rename, fsync of the directory. Open removes what a crash left in .tmp. One
 // process writes to a directory at a time: Open takes a lock on .lock and refuses a second one. Reading needs no lock, by
-// OpenReader from any process, for a name changes from one whole file to another at once.
+// OpenReader from any process, for a name changes from one whole file to another at once. OpenGuest, without the lock, is for
+// adding keys that the writer does not write.
 //
 // The limit is one of bytes of content. Blobs beyond it are refused, and so are those that would leave less than 64 MiB on the
 // file system; documents are taken as long as anything fits, for they are what lets a retention give things up. .quarantine
