@@ -388,3 +388,18 @@ func FuzzPast(f *testing.F) {
 		_ = s.End(t.Context())
 	})
 }
+
+// A relay may bring media again that was published before the restart.
+func TestMediaOfThePastIsNotPublishedAgain(t *testing.T) {
+	v, a := plain()
+	all := interleave(v.seconds(t, 20), a.seconds(t, 20))
+	c := newChannel(t, cfg(), v, a)
+	c.send(between(all, 0, 8.5)...)
+	c = c.again(v.track(t), a.track(t))
+	c.send(between(all, 2.9, 14)...)
+	c.want("v", "0 1 2 3 4 5 6.6")
+	c.want("a", "0 1 2 3 4 5 6")
+	if e := c.Events(); e.Gaps != 0 || e.Epochs != 0 {
+		t.Errorf("events %+v", e)
+	}
+}
