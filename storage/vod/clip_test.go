@@ -15,6 +15,7 @@ import (
 
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/storage"
+	"github.com/moqpack/moqpack/storage/archive"
 	"github.com/moqpack/moqpack/storage/vod"
 )
 
@@ -222,6 +223,37 @@ func TestAClipOfWhatRetentionTakesIsRefused(t *testing.T) {
 	}
 	if r = w.open(); r.First != 1795255206e9 {
 		t.Errorf("the record begins at %d", r.First)
+	}
+}
+
+func TestAHoleOfYearsIsNotFilled(t *testing.T) {
+	w := broadcast(t, 20)
+	for track := range w.entries {
+		old := w.entries[track][0]
+		old.N -= old.N%256 + 1<<28 // 17 years
+		old.Start -= int64(w.entries[track][0].N-old.N) * 2 * int64(w.head.Track(track).Epochs[0].Init.Timescale)
+		for i := range w.entries[track] { // so that the chunk begins where the range does
+			e := &w.entries[track][i]
+			to := e.N + 256 - e.N%256 + uint64(i)
+			e.Start += int64(to-e.N) * 2 * int64(w.head.Track(track).Epochs[0].Init.Timescale)
+			e.N, e.Digest = to, ""
+		}
+		w.entries[track] = append([]archive.Entry{old}, w.entries[track]...)
+	}
+	w.store = storage.NewMemory(0)
+	w.save()
+	r := w.open()
+	from := w.entries["video-360"][1].N * 2e9
+	g := vod.Range{Start: int64(from), End: r.Last, AskedStart: true}
+	if rep, err := r.Clip(t.Context(), w.store, "c", g, false); err != nil || rep.Duration > 60e9 {
+		t.Fatalf("%v, %v", rep, err)
+	}
+	if _, err := r.Movie(t.Context(), g, nil); !errors.Is(err, storage.ErrNotFound) { // the media has other names
+		t.Errorf("%v", err)
+	}
+	g.Start, g.AskedStart = r.First, false
+	if _, err := r.Clip(t.Context(), w.store, "d", g, false); err == nil || !strings.Contains(err.Error(), "make several") {
+		t.Errorf("a clip of 17 years: %v", err)
 	}
 }
 

@@ -129,19 +129,25 @@ func (s *segment) unixEnd() int64   { return s.End() + s.epoch.Origin }
 func (s *segment) start() int64 { return toNanos(s.unixStart(), s.epoch.Init.Timescale) }
 func (s *segment) end() int64   { return toNanos(s.unixEnd(), s.epoch.Init.Timescale) }
 
-// between reads the segments of the slots from, ..., to and of some around them, by track, ascending.
+// between reads the segments of the slots from, ..., to and of up to margin around them, by track, ascending.
 func (r *Recording) between(ctx context.Context, from, to uint64) (map[string][]segment, error) {
+	first, last := from-min(from, margin), to+margin
 	var numbers []uint64
 	for i, n := range r.chunks {
 		next := uint64(1<<64 - 1)
 		if i+1 < len(r.chunks) {
 			next = r.chunks[i+1]
 		}
-		if next > from-min(from, margin) && n <= to+margin {
+		if next > first && n <= last {
 			numbers = append(numbers, n)
 		}
 	}
-	return r.read(ctx, numbers)
+	lines, err := r.read(ctx, numbers)
+	for track, all := range lines {
+		// There may be a hole of years before them.
+		lines[track] = slices.DeleteFunc(all, func(s segment) bool { return s.N < first || s.N > last })
+	}
+	return lines, err
 }
 
 // read reads chunks. Segments that retention has taken are left out, and what cannot be is an error.
