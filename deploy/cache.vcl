@@ -39,9 +39,12 @@ backend b {
 }
 
 sub vcl_init {
-    new packagers = directors.round_robin();
-    packagers.add_backend(a);
-    packagers.add_backend(b);
+    new a_first = directors.fallback();
+    a_first.add_backend(a);
+    a_first.add_backend(b);
+    new b_first = directors.fallback();
+    b_first.add_backend(b);
+    b_first.add_backend(a);
 }
 
 sub vcl_recv {
@@ -69,7 +72,6 @@ sub vcl_recv {
     set req.url = req.http.X-Path + regsub(req.http.X-Query, "^&", "?");
     unset req.http.X-Path;
     unset req.http.X-Query;
-    set req.backend_hint = packagers.backend();
     if (req.method == "OPTIONS") {
         return (pass);
     }
@@ -82,7 +84,18 @@ sub vcl_hash {
 }
 
 sub vcl_backend_fetch {
-    set bereq.backend = packagers.backend();
+    # Either may be asked first; a second attempt goes to the other one.
+    if (bereq.retries == 0) {
+        set bereq.http.X-First = "b";
+        if (std.random(0, 2) < 1) {
+            set bereq.http.X-First = "a";
+        }
+    }
+    if ((bereq.retries == 0 && bereq.http.X-First == "a") || (bereq.retries > 0 && bereq.http.X-First == "b")) {
+        set bereq.backend = a_first.backend();
+    } else {
+        set bereq.backend = b_first.backend();
+    }
 }
 
 sub vcl_backend_response {
