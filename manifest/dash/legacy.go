@@ -13,8 +13,11 @@ import (
 )
 
 const (
-	delay      = 3 // suggestedPresentationDelay, in target durations, like HOLD-BACK
-	stalledFor = 3 // slots after which a rendition no longer holds the others back
+	delay = 3 // suggestedPresentationDelay, in target durations, like HOLD-BACK
+
+	// Whoever serves the MPD, our origin, a bucket or a CDN, has a clock: the Date of the MPD itself.
+	schemeDate = "urn:mpeg:dash:utc:http-head:2014"
+	stalledFor = 3 // slots by which a rendition holds the others back at most
 )
 
 // Legacy writes the MPD for plain clients. A segment appears in it when it is whole in every rendition that is alive.
@@ -23,6 +26,7 @@ func Legacy(p manifest.Presentation) (manifest.Document, error) {
 		return recording(p)
 	}
 	m := dynamic(&p)
+	m.UTCTimings = []*mpd.DescriptorType{mpd.NewDescriptor(schemeDate, manifest.Name{Kind: manifest.LegacyMPD}.URI(manifest.Name{Kind: manifest.LegacyMPD}), "")}
 	target := time.Duration(p.Plan.TargetDuration) * time.Second
 	m.MinBufferTime = duration(target)
 	m.SuggestedPresentationDelay = duration(delay * target)
@@ -114,19 +118,16 @@ func timelines(p *manifest.Presentation, m *mpd.MPD, ps []period, limit uint64) 
 	return end
 }
 
-// wholeBefore is the slot after the last one that is whole, or missing for ever, in every rendition.
+// wholeBefore is the slot after the last one that is whole, or missing for ever, in every rendition; but renditions that are far
+// behind hold the others back by a few slots only. So it does not fall when one of them comes back.
 func wholeBefore(p *manifest.Presentation) uint64 {
-	var leader uint64
+	leader, least := uint64(0), uint64(math.MaxUint64)
 	for i := range p.Renditions {
-		leader = max(leader, closedBefore(&p.Renditions[i]))
-	}
-	limit := leader
-	for i := range p.Renditions {
-		if n := closedBefore(&p.Renditions[i]); n+stalledFor >= leader && p.Renditions[i].Track.Kind != media.Text {
-			limit = min(limit, n)
+		if n := closedBefore(&p.Renditions[i]); n > 0 && p.Renditions[i].Track.Kind != media.Text {
+			leader, least = max(leader, n), min(least, n)
 		}
 	}
-	return limit
+	return max(min(leader, least), leader-min(leader, stalledFor))
 }
 
 // closedBefore is the slot after the rendition's last closed one; 0 while there is none.

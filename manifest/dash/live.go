@@ -27,6 +27,7 @@ func Live(p manifest.Presentation) (manifest.Document, error) {
 		return manifest.Document{}, manifest.ErrNotYet
 	}
 	m := dynamic(&p)
+	m.UTCTimings = []*mpd.DescriptorType{utcTiming()}
 	m.Profiles = m.Profiles.AddProfile(profileLowLatency)
 	m.MinBufferTime = duration(3 * p.Plan.PartTarget)
 	m.MaxSegmentDuration = duration(slotAndFrame(&p))
@@ -72,7 +73,6 @@ func dynamic(p *manifest.Presentation) *mpd.MPD {
 	m.MinimumUpdatePeriod = duration(time.Duration(p.Plan.TargetDuration) * time.Second)
 	m.TimeShiftBufferDepth = millis(p.Plan.Grid.Start(uint64(p.Plan.Window), 1000))
 	m.MaxSegmentDuration = duration(longest(p))
-	m.UTCTimings = []*mpd.DescriptorType{utcTiming()}
 	return m
 }
 
