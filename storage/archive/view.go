@@ -214,7 +214,8 @@ func checkChunk(h *Head, c *Chunk) error {
 	return nil
 }
 
-// reload reads what other instances may have written: the head, and the chunks from the first slot that is not settled here on.
+// reload reads what other instances may have written: the head, and the chunks from the first slot that is not settled here on, to
+// the newest one that there is, which may be far ahead of edge: an instance that has just joined has published nothing.
 func (a *Archive) reload(ctx context.Context, window int, edge uint64) error {
 	const most = 64 // chunks
 	h, v, err := a.books.head(ctx)
@@ -225,13 +226,20 @@ func (a *Archive) reload(ctx context.Context, window int, edge uint64) error {
 		return err
 	}
 	a.setHead(h, window)
-	from := edge
+	newest, _, err := a.books.newest(ctx)
+	if err != nil {
+		return err
+	}
+	to := max(newest, chunkOf(edge))
+	from := to
 	for i := range h.Tracks {
-		if end, ok := a.end(h.Tracks[i].Name); ok && !h.Tracks[i].Ended {
-			from = min(from, end-min(end, recall)) // gaps before it may have been filled
+		switch end, ok := a.end(h.Tracks[i].Name); {
+		case !ok:
+			from = min(from, to-min(to, chunkOf(uint64(window))+chunkSlots))
+		case !h.Tracks[i].Ended:
+			from = min(from, chunkOf(end-min(end, recall))) // gaps before it may have been filled
 		}
 	}
-	from, to := chunkOf(from), chunkOf(edge)
 	if to-from > most*chunkSlots {
 		from = to - most*chunkSlots
 	}
