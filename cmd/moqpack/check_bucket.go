@@ -9,9 +9,6 @@ import (
 	"github.com/moqpack/moqpack/internal/config"
 )
 
-// maxSkew is by how much clocks may differ without a word. S3 refuses what is signed a quarter of an hour off.
-const maxSkew = 5 * time.Second
-
 // probePatience is how long a bucket may take for all that is asked of it.
 const probePatience = 20 * time.Second
 
@@ -29,7 +26,7 @@ func tryBucket(ctx context.Context, c config.S3) []finding {
 		return []finding{{levelFail, what, err.Error(), "docs/storage.md has the least permissions that are needed"}}
 	}
 	all := []finding{{levelOK, what, fmt.Sprintf("can be written, read, listed and deleted from; its clock is %s ahead", can.Skew), ""}}
-	if can.Skew > maxSkew || can.Skew < -maxSkew {
+	if can.Skewed() {
 		all[0].Level, all[0].Next = levelWarn, "synchronize the clocks (NTP): requests are signed with the time, and players go by it"
 	}
 	for _, line := range can.Missing() {

@@ -2,12 +2,15 @@ package s3
 
 import (
 	"context"
-	"crypto/x509"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
+
+	"github.com/aws/smithy-go"
 
 	"github.com/moqpack/moqpack/storage"
 )
@@ -20,121 +23,201 @@ const (
 	absent
 	precondition // another instance was first
 	temporary    // the same may work in a moment
-	expired      // new credentials will do
+	expired      // new credentials may do
+	skewed       // the SDK learns the time from the answer: it may do
 	corrupt
 	config // nothing but the operator can help
 )
 
 func (c class) String() string {
-	return [...]string{"ok", "not_found", "precondition", "temporary", "expired", "corrupt", "config"}[c]
+	return [...]string{"ok", "not_found", "precondition", "temporary", "expired", "skewed", "corrupt", "config"}[c]
 }
 
-var errPrecondition = errors.New("s3: precondition failed")
+var (
+	errPrecondition = errors.New("s3: precondition failed")
+	errTimeout      = errors.New("no answer in time")
+)
+
+// denied is completed with what to allow.
+const denied = "the credentials may not do this: allow "
+
+const (
+	elsewhere  = "the bucket is in another region, or behind another endpoint: name the region with --s3-region (storage.s3.region)"
+	unknownKey = "the store does not know the access key: check AWS_ACCESS_KEY_ID, the profile or the role"
+	archived   = "it was moved to an archive class: restore it, and keep such lifecycle rules away from the prefix"
+	full       = "the bucket is full: raise its quota or shorten the retention"
+)
 
 // advice says what is wrong with the configuration, and what to do, by error code.
 func advice() map[string]string {
 	return map[string]string{
 		"NoSuchBucket":                 "there is no such bucket: create it, or correct the name",
 		"InvalidBucketName":            "this is no name of a bucket: correct it",
-		"InvalidAccessKeyId":           "the store does not know the access key: check AWS_ACCESS_KEY_ID, the profile or the role",
-		"XAdminUserNotFound":           "the store does not know the access key: check AWS_ACCESS_KEY_ID, the profile or the role", // versitygw
 		"SignatureDoesNotMatch":        "the secret key is wrong: check AWS_SECRET_ACCESS_KEY or the profile",
-		"AccessDenied":                 "the credentials may not do this: allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket on the bucket",
+		"AccessDenied":                 denied,
+		"Forbidden":                    denied, // HEAD
 		"AllAccessDisabled":            "the bucket is disabled: ask its owner",
 		"AccountProblem":               "the account has a problem: ask its owner",
-		"PermanentRedirect":            "the bucket is in another region, or behind another endpoint: name the region",
-		"TemporaryRedirect":            "the bucket is in another region, or behind another endpoint: name the region",
-		"AuthorizationHeaderMalformed": "the bucket is in another region: name it with --s3-region (storage.s3.region)",
-		"IllegalLocationConstraint":    "the bucket is in another region: name it with --s3-region (storage.s3.region)",
-		"RequestTimeTooSkewed":         "the clock of this machine is wrong: synchronize it (NTP)",
+		"PermanentRedirect":            elsewhere,
+		"TemporaryRedirect":            elsewhere,
+		"MovedPermanently":             elsewhere, // HEAD
+		"AuthorizationHeaderMalformed": elsewhere,
+		"IllegalLocationConstraint":    elsewhere,
+		"InvalidObjectState":           archived,
 		"InvalidStorageClass":          "the store does not know the storage class: correct it",
 		"KMS.NotFoundException":        "the KMS key does not exist: correct it",
 		"KMS.DisabledException":        "the KMS key is disabled: enable it",
-		"QuotaExceeded":                "the quota of the bucket is used up: raise it or shorten the retention",
+		"QuotaExceeded":                full,
+		"XMinioStorageFull":            full,
 		"NotImplemented":               "the store cannot do this: use another one, or report what it is",
 	}
 }
 
-// classify says what an error of the SDK means, and for config what to do about it.
+// classify says what an error of the SDK means, and what to do about it.
 func classify(err error) (c class, hint string) {
-	if err == nil {
+	var creds *credentialsError
+	switch {
+	case err == nil:
 		return fine, ""
-	}
-	if errors.Is(err, storage.ErrCorrupt) {
+	case errors.Is(err, storage.ErrCorrupt):
 		return corrupt, ""
+	case errors.Is(err, errTimeout):
+		return temporary, ""
+	case errors.As(err, &creds):
+		return withoutCredentials(err)
 	}
 	switch code := code(err); code {
 	case "NoSuchKey", "NotFound":
 		return absent, ""
 	case "PreconditionFailed":
 		return precondition, ""
-	case "ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired":
+	case "ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "InvalidToken":
 		return expired, "the credentials have expired: renew them"
-	case "SlowDown", "ConditionalRequestConflict", "OperationAborted", "RequestTimeout", "InternalError", "ServiceUnavailable":
+	case "InvalidAccessKeyId", "XAdminUserNotFound": // the latter is versitygw's
+		return expired, unknownKey
+	case "BadRequest": // HEAD has nothing better to say, of expired credentials neither
+		return expired, "the store refuses the request: check the region, and whether the credentials have expired" + region(err)
+	case "RequestTimeTooSkewed":
+		return skewed, "the clock of this machine is wrong: synchronize it (NTP)"
+	case "SlowDown", "ConditionalRequestConflict", "OperationAborted", "RequestTimeout", "InternalError", "ServiceUnavailable",
+		"BadDigest", "InvalidDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch": // damaged on the way
 		return temporary, ""
 	default:
 		if hint := advice()[code]; hint != "" {
+			if hint == elsewhere {
+				hint += region(err)
+			}
 			return config, hint
 		}
 	}
+	return byStatus(err)
+}
+
+// byStatus judges an answer whose code says nothing.
+func byStatus(err error) (c class, hint string) {
 	switch status := status(err); {
-	case status == http.StatusNotFound && code(err) == "":
-		return absent, ""
 	case status == http.StatusPreconditionFailed:
 		return precondition, ""
 	case status == http.StatusForbidden:
-		return config, advice()["AccessDenied"]
-	case status == http.StatusMovedPermanently || status == http.StatusTemporaryRedirect:
-		return config, advice()["PermanentRedirect"]
+		return config, denied
+	case status >= 300 && status < 400:
+		return config, elsewhere + region(err)
+	case status == http.StatusNotImplemented:
+		return config, advice()["NotImplemented"]
+	case status == http.StatusInsufficientStorage:
+		return config, full
 	case status == http.StatusConflict, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		return temporary, ""
+	case status == http.StatusNotFound:
+		return config, "this is not the answer of an S3 API: check the endpoint"
 	case status >= 400:
 		return config, "the store refuses the request"
 	}
 	return local(err)
 }
 
+// withoutCredentials judges why there are none.
+func withoutCredentials(err error) (c class, hint string) {
+	var away net.Error
+	switch status := status(err); {
+	case strings.Contains(err.Error(), "no EC2 IMDS role found"), strings.Contains(err.Error(), "static credentials are empty"):
+		return config, "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or run with a role"
+	case status == http.StatusTooManyRequests, status >= 500:
+		return temporary, ""
+	case strings.HasPrefix(code(err), "ExpiredToken"):
+		return expired, "what the role is assumed with has expired: renew it"
+	case status >= 400:
+		return config, "the role cannot be assumed: check it, its trust policy and who assumes it"
+	case errors.As(err, &away):
+		return temporary, ""
+	}
+	return config, "the credentials cannot be had: check the environment, the profile and the role"
+}
+
+// region tells where the bucket is, if the answer says so.
+func region(err error) string {
+	if r := header(err, "X-Amz-Bucket-Region"); regexp.MustCompile(`^[a-z0-9-]{1,40}$`).MatchString(r) {
+		return ": it is in " + r
+	}
+	return ""
+}
+
 // local judges what went wrong before there was an answer.
 func local(err error) (c class, hint string) {
 	var dns *net.DNSError
-	var unknown x509.UnknownAuthorityError
-	var host x509.HostnameError
+	var cert *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return config, "there is no such host: check the endpoint, the bucket and the region"
-	case errors.As(err, &unknown), errors.As(err, &host):
+		return config, "there is no such host: check the endpoint, the bucket and the region, or try --s3-path-style (storage.s3.path_style)"
+	case errors.As(err, &cert):
 		return config, "the endpoint's certificate is not to be trusted: check the endpoint, or set AWS_CA_BUNDLE"
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return config, "the endpoint does not speak TLS: use http:// in the endpoint"
-	case strings.Contains(err.Error(), "failed to refresh cached credentials"), strings.Contains(err.Error(), "get credentials"),
-		strings.Contains(err.Error(), "static credentials are empty"):
-		return config, "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or run with a role"
 	}
 	return temporary, ""
 }
 
-// explain makes an error of the operation.
-func (s *Store) explain(c call, class class, hint string, err error) error {
+// explain makes an error of the operation, which was tried n times.
+func (s *Store) explain(c call, n int, class class, hint string, err error) error {
 	switch class {
 	case absent:
 		return fmt.Errorf("%s %s: %w", c.op, c.key, storage.ErrNotFound)
 	case precondition:
 		return fmt.Errorf("%s %s: %w", c.op, c.key, errPrecondition)
 	case corrupt:
-		return fmt.Errorf("%s %s: %w", c.op, c.key, err)
+		return fmt.Errorf("%s %s in %s: %w", c.op, c.key, s.cfg, err)
+	case temporary:
+		return fmt.Errorf("%s %s in %s: %d attempts: %w: %w", c.op, c.key, s.cfg, n, storage.ErrUnavailable, plain(err))
+	}
+	if hint == denied {
+		hint += action(c.op)
 	}
 	return fmt.Errorf("%s %s in %s: %s: %w: %w", c.op, c.key, s.cfg, hint, ErrConfig, plain(err))
 }
 
+// action is what a policy must allow for the operation. Without s3:ListBucket what is absent is forbidden.
+func action(op string) string {
+	switch op {
+	case "PutObject":
+		return "s3:PutObject"
+	case "DeleteObjects":
+		return "s3:DeleteObject"
+	case "ListObjectsV2":
+		return "s3:ListBucket"
+	}
+	return "s3:GetObject and s3:ListBucket"
+}
+
 // plain is the error without the request that it belongs to: identity and reason only, no header and no signature.
 func plain(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded) {
 		return errTimeout
 	}
-	if code := code(err); code != "" {
-		return fmt.Errorf("%d %s", status(err), code)
-	}
-	if status := status(err); status != 0 {
+	var e smithy.APIError
+	switch status := status(err); {
+	case errors.As(err, &e):
+		return fmt.Errorf("%d %s%s", status, clean(e.ErrorCode()), message(e))
+	case status != 0:
 		return fmt.Errorf("status %d", status)
 	}
 	var op *net.OpError
@@ -150,4 +233,21 @@ func plain(err error) error {
 	}
 }
 
-var errTimeout = errors.New("no answer in time")
+// message is what the server says beyond the code, unless it may repeat what the request was signed with.
+func message(e smithy.APIError) string {
+	text := clean(e.ErrorMessage())
+	if text == "" || regexp.MustCompile(`(?i)signature|credential|secret|token|authorization|amz`).MatchString(text) {
+		return ""
+	}
+	return ": " + text
+}
+
+// clean is text of a server for people: short, and in one line.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text[:min(len(text), 200)])
+}

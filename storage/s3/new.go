@@ -4,15 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	sdk "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	api "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // abilities are what the endpoint honours. Until Probe has looked it is trusted to honour everything.
@@ -20,61 +20,52 @@ type abilities struct{ put, swap atomic.Bool }
 
 // New returns the store. It reads the environment and the shared files, but does not talk to the endpoint.
 func New(ctx context.Context, cfg Config, log *slog.Logger, metrics *Metrics) (*Store, error) {
-	cfg.Prefix = strings.Trim(cfg.Prefix, "/")
-	if cfg.Bucket == "" || cfg.Prefix != "" && !validKey(cfg.Prefix) {
-		return nil, fmt.Errorf("%w: bucket %.200q, prefix %.200q", ErrConfig, cfg.Bucket, cfg.Prefix)
+	cfg.Prefix, cfg.Endpoint = strings.Trim(cfg.Prefix, "/"), strings.TrimRight(cfg.Endpoint, "/")
+	if err := cfg.validate(); err != nil {
+		return nil, err
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: cfg, log: log, metrics: metrics}
+	loaded, err := cfg.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if loaded.Region == "" {
+		if cfg.Endpoint == "" {
+			return nil, fmt.Errorf("%w: no region: name it with --s3-region (storage.s3.region) or AWS_REGION", ErrConfig)
+		}
+		loaded.Region = "us-east-1" // what compatible stores that have no regions call theirs
+	}
+	cfg.Region = loaded.Region
+	s := &Store{log: log, metrics: metrics, limits: defaults()}
+	s.keys.cache = aws.NewCredentialsCache(aws.CredentialsProviderFunc(cfg.retrieve))
 	for i := range s.turns {
 		s.turns[i] = make(chan struct{}, 1)
 	}
 	s.abilities.put.Store(true)
 	s.abilities.swap.Store(true)
-	region, cache, err := cfg.credentials(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.renew = cache.Invalidate
-	o := api.Options{
-		Region: region, Credentials: cache, HTTPClient: dial(), UsePathStyle: cfg.PathStyle,
-		Retryer:                    aws.NopRetryer{},
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
-		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
-	}
-	if cfg.Endpoint != "" {
-		o.BaseEndpoint = aws.String(cfg.Endpoint)
-	}
-	s.api = api.New(o)
+	s.api = api.NewFromConfig(loaded, func(o *api.Options) {
+		o.Credentials, o.UsePathStyle, o.Retryer = s.keys.cache, cfg.PathStyle, aws.NopRetryer{}
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		if cfg.Endpoint != "" {
+			o.BaseEndpoint = &cfg.Endpoint
+		}
+	})
+	s.cfg = cfg
+	s.cfg.AccessKey, s.cfg.SecretKey = "", "" // the store itself does not know them, and cannot tell
 	return s, nil
 }
 
-// credentials are those given, or the SDK's default chain: environment, profile, web identity, container, instance.
-func (c Config) credentials(ctx context.Context) (region string, cache *aws.CredentialsCache, err error) {
-	region = c.Region
-	if c.AccessKey != "" {
-		cache = aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, ""))
-	} else {
-		loaded, err := sdk.LoadDefaultConfig(ctx, sdk.WithSharedConfigProfile(c.Profile))
-		if err != nil {
-			return "", nil, fmt.Errorf("%w: credentials: %w", ErrConfig, err)
-		}
-		if region == "" {
-			region = loaded.Region
-		}
-		cache = aws.NewCredentialsCache(loaded.Credentials)
-		if c.Role != "" {
-			loaded.Region = region
-			cache = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(loaded), c.Role))
-		}
-	}
-	if region == "" {
-		if c.Endpoint == "" {
-			return "", nil, fmt.Errorf("%w: no region: name it with --s3-region (storage.s3.region) or AWS_REGION", ErrConfig)
-		}
-		region = "us-east-1" // what compatible stores that have no regions call theirs
-	}
-	return region, cache, nil
+// dial is the HTTP client of a store; AWS_CA_BUNDLE is added by who loads it. An attempt that is given up closes its connection, so
+// that the next one is not sent where nobody answers: HTTP/2 would keep it.
+func dial() *awshttp.BuildableClient {
+	l := defaults()
+	return awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) { d.Timeout = l.answer }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConnsPerHost, t.IdleConnTimeout = 32, 30*time.Second
+			t.ForceAttemptHTTP2, t.Protocols = false, new(http.Protocols)
+			t.Protocols.SetHTTP1(true)
+		})
 }

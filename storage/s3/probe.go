@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	api "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/middleware"
 
 	"github.com/moqpack/moqpack/storage"
 )
@@ -25,29 +25,34 @@ type Abilities struct {
 	Skew time.Duration
 }
 
+// maxSkew is by how much clocks may differ without a word. S3 refuses what is signed a quarter of an hour off.
+const maxSkew = 5 * time.Second
+
 // Missing says what cannot be guaranteed, for people; empty when everything can.
 func (a Abilities) Missing() (lines []string) {
 	if !a.Put {
-		lines = append(lines, "the store ignores If-None-Match: two instances that write at the same moment may overwrite each other's media")
+		lines = append(lines, "the store does not honour If-None-Match: two instances that write at the same moment may overwrite each other's media")
 	}
 	if !a.Swap {
-		lines = append(lines, "the store ignores If-Match: of two instances the slower one may take playlists back: let one instance write")
+		lines = append(lines, "the store does not honour If-Match: of two instances the slower one may take playlists back: let one instance write")
 	}
 	if !a.Headers {
-		lines = append(lines, "the store forgets Cache-Control or metadata: set the cache lifetimes in the CDN")
+		lines = append(lines, "the store forgets Content-Type, Cache-Control or metadata: set them in the CDN")
 	}
 	return lines
 }
+
+// Skewed reports whether the clocks differ by more than what the network explains.
+func (a Abilities) Skewed() bool { return a.Skew.Abs() > maxSkew }
 
 // Probe tries what the store needs on an object of its own, whose name has id in it so that instances do not meet, and deletes it.
 // From then on the store relies on what the endpoint honours only.
 func (s *Store) Probe(ctx context.Context, id string) (a Abilities, err error) {
 	key := ".moqpack-probe-" + id
-	if err := s.Delete(ctx, key); err != nil {
-		return a, fmt.Errorf("s3: probe: %w", err)
-	}
-	defer func() { err = errors.Join(err, s.Delete(context.WithoutCancel(ctx), key)) }()
 	if a, err = s.probe(ctx, key); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.answer)
+		defer cancel()
+		_ = s.Delete(ctx, key) // the first error says more
 		return a, fmt.Errorf("s3: probe: %w", err)
 	}
 	s.abilities.put.Store(a.Put)
@@ -55,90 +60,111 @@ func (s *Store) Probe(ctx context.Context, id string) (a Abilities, err error) {
 	for _, line := range a.Missing() {
 		s.log.Warn("S3 endpoint is limited", "store", s.cfg.String(), "what", line)
 	}
+	if a.Skewed() {
+		s.log.Warn("the clocks of the S3 endpoint and of this machine differ: synchronize them (NTP)", "store", s.cfg.String(), "ahead", a.Skew)
+	}
 	return a, nil
 }
 
 func (s *Store) probe(ctx context.Context, key string) (a Abilities, err error) {
-	content := func(text string) storage.Blob {
-		b := storage.Blob{Pieces: [][]byte{[]byte(text)}, ContentType: "application/dash+xml", CacheControl: "no-store"}
-		b.Digest = storage.Digest(b.Pieces)
-		return b
+	if err := s.Delete(ctx, key); err != nil {
+		return a, err
 	}
-	always := func(*api.PutObjectInput) {}
-	if _, err := s.put(ctx, key, content("1"), always); err != nil {
+	if _, _, err := s.put(ctx, key, probed("1"), always); err != nil {
 		return a, err
 	}
 	first, v, err := s.Load(ctx, key)
 	if err != nil {
 		return a, err
 	}
-	a.Headers = first.ContentType == "application/dash+xml" && first.CacheControl == "no-store" && first.Digest == content("1").Digest
-	ifAbsent := func(in *api.PutObjectInput) { in.IfNoneMatch = ptr("*") }
-	if a.Put, err = refused(s.put(ctx, key, content("2"), ifAbsent)); err != nil {
+	a.Headers = first.ContentType == probed("1").ContentType && first.CacheControl == "no-store" && first.Digest == probed("1").Digest
+	if v == "" {
+		return a, fmt.Errorf("%w: the store gives no ETag: use another one", ErrConfig)
+	}
+	if err := s.listed(ctx, key); err != nil {
 		return a, err
 	}
-	// What was the newest version a moment ago is not any more.
-	if _, err := s.put(ctx, key, content("3"), always); err != nil {
+	if a.Swap, err = s.swaps(ctx, key, v); err != nil {
 		return a, err
 	}
-	stale := func(in *api.PutObjectInput) { in.IfMatch = ptr(string(v)) }
-	if a.Swap, err = refused(s.put(ctx, key, content("4"), stale)); err != nil {
+	if a.Put, err = s.puts(ctx, key); err != nil {
 		return a, err
 	}
-	if a.Swap {
-		_, v, err := s.Load(ctx, key)
-		if err != nil {
-			return a, err
-		}
-		if _, err := s.put(ctx, key, content("5"), func(in *api.PutObjectInput) { in.IfMatch = ptr(string(v)) }); err != nil {
-			if !errors.Is(err, errPrecondition) {
-				return a, err
-			}
-			a.Swap = false // it refuses everything
-		}
+	if a.Skew, err = s.skew(ctx, key); err != nil {
+		return a, err
 	}
-	found := false
-	for k, err := range s.List(ctx, key) {
-		if err != nil {
-			return a, err
-		}
-		found = found || k == key
-	}
-	if !found {
-		return a, fmt.Errorf("what was put is not listed: %w: use a store whose lists are consistent", ErrConfig)
-	}
-	a.Skew, err = s.skew(ctx, key)
-	return a, err
+	return a, s.Delete(ctx, key)
 }
 
-// refused reports whether a PUT was refused for its condition, and an error that is something else.
-func refused(_ storage.Version, err error) (bool, error) {
-	if errors.Is(err, errPrecondition) {
-		return true, nil
+func probed(text string) storage.Blob {
+	b := storage.Blob{Pieces: [][]byte{[]byte(text)}, ContentType: "application/dash+xml", CacheControl: "no-store"}
+	b.Digest = storage.Digest(b.Pieces)
+	return b
+}
+
+func always(*api.PutObjectInput) {}
+
+func ifAbsent(in *api.PutObjectInput) { in.IfNoneMatch = aws.String("*") }
+
+func ifStill(v storage.Version) func(in *api.PutObjectInput) {
+	return func(in *api.PutObjectInput) { in.IfMatch = aws.String(string(v)) }
+}
+
+// swaps reports whether a stale version is refused, and the newest one is not.
+func (s *Store) swaps(ctx context.Context, key string, stale storage.Version) (bool, error) {
+	newest, _, err := s.put(ctx, key, probed("2"), always)
+	if err != nil {
+		return false, err
 	}
-	return false, err
+	if done, err := s.honoured(ctx, key, probed("3"), ifStill(stale)); done || err != nil {
+		return false, err
+	}
+	return s.honoured(ctx, key, probed("4"), ifStill(newest))
+}
+
+// puts reports whether what is there is left alone, and what is not there is written.
+func (s *Store) puts(ctx context.Context, key string) (bool, error) {
+	if done, err := s.honoured(ctx, key, probed("5"), ifAbsent); done || err != nil {
+		return false, err
+	}
+	if err := s.Delete(ctx, key); err != nil {
+		return false, err
+	}
+	done, err := s.honoured(ctx, key, probed("6"), ifAbsent)
+	if err == nil && !done {
+		_, _, err = s.put(ctx, key, probed("7"), always) // for who looks at it next
+	}
+	return done, err
+}
+
+// honoured reports whether a PUT with a condition was done. One that is refused for having a condition, with whatever error, is
+// not: the same without worked a moment ago.
+func (s *Store) honoured(ctx context.Context, key string, b storage.Blob, condition func(*api.PutObjectInput)) (done bool, err error) {
+	_, _, err = s.put(ctx, key, b, condition)
+	if errors.Is(err, errPrecondition) || errors.Is(err, ErrConfig) || errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (s *Store) listed(ctx context.Context, key string) error {
+	for k, err := range s.List(ctx, key) {
+		if err != nil || k == key {
+			return err
+		}
+	}
+	return fmt.Errorf("what was put is not listed: %w: use a store whose lists are consistent", ErrConfig)
 }
 
 // skew compares the endpoint's clock with ours.
-func (s *Store) skew(ctx context.Context, key string) (d time.Duration, err error) {
-	err = s.do(ctx, call{op: "HeadObject", key: key}, func(ctx context.Context) error {
-		out, err := s.api.HeadObject(ctx, &api.HeadObjectInput{Bucket: &s.cfg.Bucket, Key: s.path(key)})
-		if err != nil {
-			return err
-		}
-		d = dateOf(out.ResultMetadata)
-		return nil
-	})
-	return d, err
-}
-
-// dateOf is the Date of an answer minus ours, to the second.
-func dateOf(m middleware.Metadata) time.Duration {
-	date, ok := awsmiddleware.GetServerTime(m)
-	if !ok {
-		return 0
+func (s *Store) skew(ctx context.Context, key string) (time.Duration, error) {
+	head, err := s.head(ctx, key)
+	if err != nil {
+		return 0, err
 	}
-	return date.Sub(time.Now().Truncate(time.Second))
+	date, ok := awsmiddleware.GetServerTime(head.ResultMetadata)
+	if !ok {
+		return 0, nil
+	}
+	return date.Sub(time.Now().Truncate(time.Second)), nil
 }
-
-func ptr(s string) *string { return &s }

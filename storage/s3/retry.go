@@ -9,21 +9,51 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"github.com/moqpack/moqpack/storage"
 )
 
-// Bounds of a call.
-const (
-	attempts   = 6
-	minAttempt = 5 * time.Second // an attempt has so long,
-	perMiB     = 2 * time.Second // and so much more for each MiB that it sends
-	maxAttempt = time.Minute     // and no longer
-	minWait    = 100 * time.Millisecond
-	maxWait    = 10 * time.Second
-)
+// limits bound a call.
+type limits struct {
+	attempts int           // in all
+	reads    int           // of content that is not what was put
+	answer   time.Duration // an attempt has so long,
+	perMiB   time.Duration // so much more for each MiB that it sends or receives,
+	longest  time.Duration // and no longer
+	pause    time.Duration // most before the second attempt; doubled with each
+	pauses   time.Duration // and never longer, whatever the server asks for
+}
+
+func defaults() limits {
+	return limits{
+		attempts: 6, reads: 3, answer: 5 * time.Second, perMiB: 2 * time.Second, longest: time.Minute,
+		pause: 100 * time.Millisecond, pauses: 10 * time.Second,
+	}
+}
+
+// timeout is how long an attempt may take that moves so many bytes.
+func (l limits) timeout(bytes int64) time.Duration {
+	return min(l.answer+time.Duration(bytes>>20)*l.perMiB, l.longest)
+}
+
+// wait is how long to wait after attempt n, which is at least 1: anything up to twice as long as the time before, and beyond what
+// the server asks for, so that not all come back at once.
+func (l limits) wait(n int, err error, now time.Time) time.Duration {
+	d := time.Duration(rand.Int64N(int64(min(l.pause<<(n-1), l.pauses)))) + 1
+	return max(0, min(retryAfter(header(err, "Retry-After"), now), l.pauses)) + d
+}
+
+// retryAfter reads seconds or a date (RFC 9110 10.2.3); what is neither is 0.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return at.Sub(now)
+	}
+	return 0
+}
 
 // call is one request, however often it is sent.
 type call struct {
@@ -32,63 +62,65 @@ type call struct {
 	sent int64 // bytes of the body
 }
 
-// timeout is how long an attempt may take.
-func (c call) timeout() time.Duration {
-	return min(minAttempt+time.Duration(c.sent>>20)*perMiB, maxAttempt)
-}
+// send makes an attempt. It says with expect how many bytes it will receive when it knows.
+type send func(ctx context.Context, expect func(bytes int64)) error
 
 // do sends a request until it is answered with something that another attempt would not change.
-func (s *Store) do(ctx context.Context, c call, send func(ctx context.Context) error) error {
-	if c.op != "ListObjectsV2" && !validKey(c.key) {
-		return badKey(c.op, c.key)
+func (s *Store) do(ctx context.Context, c call, send send) error {
+	if c.op != list {
+		if err := check(c.op, c.key); err != nil {
+			return err
+		}
 	}
-	renewed := false
-	for n := range attempts {
-		err := s.attempt(ctx, c, send)
+	renewed, reads := false, 0
+	for n := 1; ; n++ {
+		used, err := s.attempt(ctx, c, send)
 		class, hint := classify(err)
-		s.metrics.request(c, class, n > 0)
-		switch {
-		case class == fine:
+		s.metrics.request(c, class, n > 1)
+		if class == fine {
 			return nil
-		case ctx.Err() != nil:
+		}
+		if ctx.Err() != nil {
 			return fmt.Errorf("%s %s: %w", c.op, c.key, ctx.Err())
-		case class == expired && !renewed:
-			renewed = true
-			s.renew()
+		}
+		again := class == temporary
+		switch class {
+		case expired, skewed: // the SDK has learned the time from the answer
+			again, renewed = !renewed, true
+			if again && class == expired {
+				s.keys.renew(used)
+			}
+		case corrupt: // read while it was being replaced, or damaged on the way
+			reads++
+			again = reads < s.limits.reads
+		}
+		if !again || n == s.limits.attempts {
+			return s.explain(c, n, class, hint, err)
+		}
+		if class == expired || class == skewed {
 			continue
-		case class == corrupt && n < 2: // read while it was being replaced, or damaged on the way
-		case class != temporary:
-			return s.explain(c, class, hint, err)
-		case n == attempts-1:
-			return fmt.Errorf("%s %s in %s: %d attempts: %w: %w", c.op, c.key, s.cfg, attempts, storage.ErrUnavailable, plain(err))
 		}
-		if !sleep(ctx, wait(n, err)) {
+		if !sleep(ctx, s.limits.wait(n, err, time.Now())) {
 			return fmt.Errorf("%s %s: %w", c.op, c.key, ctx.Err())
 		}
 	}
-	return nil // not reached: the last attempt returns
 }
 
-func (s *Store) attempt(ctx context.Context, c call, send func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout())
-	defer cancel()
+// attempt sends the request once, and says with which credentials.
+func (s *Store) attempt(ctx context.Context, c call, send send) (used aws.Credentials, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(s.limits.timeout(c.sent), func() { cancel(errTimeout) })
+	defer timer.Stop()
 	begin := time.Now()
-	err := send(ctx)
-	s.metrics.took(c, time.Since(begin))
-	return err
-}
-
-// wait is how long to wait after attempt n: anything up to twice as long as the time before, or what the server asks for.
-func wait(n int, err error) time.Duration {
-	most := min(minWait<<n, maxWait)
-	d := time.Duration(rand.Int64N(int64(most)) + 1)
-	var res *smithyhttp.ResponseError
-	if errors.As(err, &res) && res.Response != nil {
-		if after, perr := strconv.Atoi(res.Response.Header.Get("Retry-After")); perr == nil && after > 0 {
-			return min(time.Duration(after)*time.Second, maxWait) + d
-		}
+	if used, err = s.keys.get(ctx); err == nil {
+		err = send(ctx, func(bytes int64) { timer.Reset(s.limits.timeout(bytes)) })
 	}
-	return d
+	s.metrics.took(c, time.Since(begin))
+	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
+		err = fmt.Errorf("%w: %w", errTimeout, err)
+	}
+	return used, err
 }
 
 // sleep reports whether d passed before ctx ended.
@@ -103,6 +135,15 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// header is a header of the answer that err comes from, or empty.
+func header(err error, name string) string {
+	var res *smithyhttp.ResponseError
+	if errors.As(err, &res) && res.Response != nil {
+		return res.Response.Header.Get(name)
+	}
+	return ""
+}
+
 // status is the HTTP status of an answer, or 0.
 func status(err error) int {
 	var res *smithyhttp.ResponseError
@@ -112,10 +153,10 @@ func status(err error) int {
 	return 0
 }
 
-// code is the error code of an answer, or empty. HEAD has none.
+// code is the error code of an answer, or empty. For HEAD, whose answers have none, the SDK makes one of the status.
 func code(err error) string {
 	var e smithy.APIError
-	if errors.As(err, &e) && status(err) != http.StatusOK {
+	if errors.As(err, &e) {
 		return e.ErrorCode()
 	}
 	return ""

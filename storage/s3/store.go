@@ -2,16 +2,14 @@ package s3
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"iter"
 	"log/slog"
-	"net/http"
-	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	api "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -24,7 +22,8 @@ import (
 type Store struct {
 	cfg       Config
 	api       *api.Client
-	renew     func() // the credentials
+	keys      keys
+	limits    limits
 	log       *slog.Logger
 	metrics   *Metrics
 	abilities abilities
@@ -35,6 +34,9 @@ var _ storage.Durable = (*Store)(nil)
 
 // maxBlob bounds what is read into memory for one key, in bytes.
 const maxBlob = 1 << 30
+
+// maxTrust is how much memory is taken because an answer says that so much will come.
+const maxTrust = 16 << 20
 
 // digestKey is the metadata under which an object carries its storage.Digest, so that comparing needs no body.
 const digestKey = "moqpack-digest"
@@ -47,15 +49,17 @@ func (s *Store) Put(ctx context.Context, key string, b storage.Blob) error {
 	if b.CacheControl == "" {
 		b.CacheControl = storage.Immutable
 	}
-	if !s.abilities.put.Load() {
+	conditional := s.abilities.put.Load()
+	if !conditional {
 		// The endpoint does not look itself. Between our look and the write another instance may write: the same, as a rule.
 		there, err := s.sameAs(ctx, key, b)
 		if there || err != nil {
 			return err
 		}
 	}
-	_, err := s.put(ctx, key, b, func(in *api.PutObjectInput) {
-		if s.abilities.put.Load() {
+	_, _, err := s.put(ctx, key, b, func(in *api.PutObjectInput) {
+		in.StorageClass = types.StorageClass(s.cfg.StorageClass)
+		if conditional {
 			in.IfNoneMatch = aws.String("*")
 		}
 	})
@@ -71,11 +75,7 @@ func (s *Store) Put(ctx context.Context, key string, b storage.Blob) error {
 
 // sameAs reports whether the key exists, with the content of b: ErrConflict if it is another's.
 func (s *Store) sameAs(ctx context.Context, key string, b storage.Blob) (there bool, err error) {
-	var head *api.HeadObjectOutput
-	err = s.do(ctx, call{op: "HeadObject", key: key}, func(ctx context.Context) (err error) {
-		head, err = s.api.HeadObject(ctx, &api.HeadObjectInput{Bucket: &s.cfg.Bucket, Key: s.path(key)})
-		return err
-	})
+	head, err := s.head(ctx, key)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return false, nil
@@ -83,43 +83,60 @@ func (s *Store) sameAs(ctx context.Context, key string, b storage.Blob) (there b
 		return false, err
 	}
 	digest := head.Metadata[digestKey]
-	if digest == "" { // somebody else put it there
+	if digest == "" { // somebody else put it there, or the endpoint has forgotten it
 		theirs, err := s.Get(ctx, key)
 		if err != nil {
 			return false, err
 		}
 		digest = theirs.Digest
 	}
-	if digest != b.Digest || aws.ToString(head.ContentType) != b.ContentType {
-		return true, fmt.Errorf("put %s: %s has digest %s, ours is %s: %w", key, s.cfg, digest, b.Digest, storage.ErrConflict)
+	if kind := aws.ToString(head.ContentType); digest != b.Digest || kind != b.ContentType {
+		return true, fmt.Errorf("put %s: %s has digest %.40q of type %.100q, ours is %q of type %q: %w",
+			key, s.cfg, digest, kind, b.Digest, b.ContentType, storage.ErrConflict)
 	}
 	return true, nil
 }
 
-// put writes an object and returns its ETag.
-func (s *Store) put(ctx context.Context, key string, b storage.Blob, condition func(*api.PutObjectInput)) (storage.Version, error) {
+func (s *Store) head(ctx context.Context, key string) (head *api.HeadObjectOutput, err error) {
+	err = s.do(ctx, call{op: "HeadObject", key: key}, func(ctx context.Context, _ func(int64)) (err error) {
+		head, err = s.api.HeadObject(ctx, &api.HeadObjectInput{Bucket: &s.cfg.Bucket, Key: s.path(key)})
+		return err
+	})
+	return head, err
+}
+
+// put writes an object and returns its ETag, and how often it was sent.
+func (s *Store) put(ctx context.Context, key string, b storage.Blob, set func(*api.PutObjectInput)) (v storage.Version, sent int, err error) {
 	var out *api.PutObjectOutput
-	size := b.Size()
-	err := s.do(ctx, call{op: "PutObject", key: key, sent: size}, func(ctx context.Context) (err error) {
+	size, sum := b.Size(), checksum(b)
+	err = s.do(ctx, call{op: "PutObject", key: key, sent: size}, func(ctx context.Context, _ func(int64)) (err error) {
+		sent++
 		in := &api.PutObjectInput{
 			Bucket: &s.cfg.Bucket, Key: s.path(key), Body: newBody(b), ContentLength: &size,
 			ContentType: &b.ContentType, CacheControl: &b.CacheControl,
 			Metadata:             map[string]string{digestKey: b.Digest},
-			ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32c,
+			ChecksumCRC32C:       &sum,
 			ServerSideEncryption: types.ServerSideEncryption(s.cfg.SSE),
-			StorageClass:         types.StorageClass(s.cfg.StorageClass),
 		}
 		if s.cfg.KMSKey != "" {
 			in.SSEKMSKeyId = &s.cfg.KMSKey
 		}
-		condition(in)
+		set(in)
 		out, err = s.api.PutObject(ctx, in)
 		return err
 	})
 	if err != nil {
-		return "", err
+		return "", sent, err
 	}
-	return storage.Version(aws.ToString(out.ETag)), nil
+	return storage.Version(aws.ToString(out.ETag)), sent, nil
+}
+
+// checksum is the CRC-32C as S3 wants it. Computed here it is a header; the SDK would make a trailer of it, and frame the body,
+// which not every store understands.
+func checksum(b storage.Blob) string {
+	h := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	_, _ = b.WriteTo(h) // it cannot fail
+	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
 // Get returns the blob, its content held against the digest that it was put with.
@@ -130,12 +147,13 @@ func (s *Store) Get(ctx context.Context, key string) (storage.Blob, error) {
 
 // Load returns the document and its ETag.
 func (s *Store) Load(ctx context.Context, key string) (b storage.Blob, v storage.Version, err error) {
-	err = s.do(ctx, call{op: "GetObject", key: key}, func(ctx context.Context) error {
+	err = s.do(ctx, call{op: "GetObject", key: key}, func(ctx context.Context, expect func(int64)) error {
 		out, err := s.api.GetObject(ctx, &api.GetObjectInput{Bucket: &s.cfg.Bucket, Key: s.path(key)})
 		if err != nil {
 			return err
 		}
 		defer out.Body.Close()
+		expect(aws.ToInt64(out.ContentLength))
 		content, err := readAll(out.Body, aws.ToInt64(out.ContentLength))
 		if err != nil {
 			return err
@@ -157,14 +175,13 @@ func (s *Store) Load(ctx context.Context, key string) (b storage.Blob, v storage
 	return b, v, nil
 }
 
+// readAll reads a body that is said to have so many bytes.
 func readAll(r io.Reader, size int64) ([]byte, error) {
 	if size > maxBlob {
 		return nil, fmt.Errorf("%d bytes are more than anything of ours: %w", size, storage.ErrCorrupt)
 	}
 	var b bytes.Buffer
-	if size > 0 {
-		b.Grow(int(size))
-	}
+	b.Grow(int(min(max(size, 0), maxTrust)) + bytes.MinRead)
 	n, err := b.ReadFrom(io.LimitReader(r, maxBlob+1))
 	if err == nil && n > maxBlob {
 		err = fmt.Errorf("more bytes than anything of ours: %w", storage.ErrCorrupt)
@@ -172,7 +189,7 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Swap replaces the document if its ETag is still old.
+// Swap replaces the document if its ETag is still old. When an acknowledgement was lost on the way it looks whose the document is.
 func (s *Store) Swap(ctx context.Context, key string, b storage.Blob, old storage.Version) (storage.Version, error) {
 	if b.Digest == "" {
 		b.Digest = storage.Digest(b.Pieces)
@@ -184,11 +201,11 @@ func (s *Store) Swap(ctx context.Context, key string, b storage.Blob, old storag
 	defer done()
 	conditional := s.abilities.swap.Load()
 	if !conditional {
-		if err := s.still(ctx, key, old); err != nil {
-			return "", err
+		if now, _, err := s.now(ctx, key); err != nil || now != old {
+			return "", fmt.Errorf("swap %s: %w", key, cmp.Or(err, storage.ErrStale))
 		}
 	}
-	v, err := s.put(ctx, key, b, func(in *api.PutObjectInput) {
+	v, sent, err := s.put(ctx, key, b, func(in *api.PutObjectInput) {
 		switch {
 		case !conditional:
 		case old == "":
@@ -197,10 +214,31 @@ func (s *Store) Swap(ctx context.Context, key string, b storage.Blob, old storag
 			in.IfMatch = aws.String(string(old))
 		}
 	})
-	if errors.Is(err, errPrecondition) || errors.Is(err, storage.ErrNotFound) {
+	switch {
+	case errors.Is(err, errPrecondition) || errors.Is(err, storage.ErrNotFound):
+		if sent > 1 {
+			now, digest, err := s.now(ctx, key)
+			if err == nil && now != "" && digest == b.Digest {
+				return now, nil
+			}
+		}
 		return "", fmt.Errorf("swap %s: %w", key, storage.ErrStale)
+	case err == nil && v == "":
+		return "", fmt.Errorf("swap %s in %s: %w: the store gives no ETag: use another one", key, s.cfg, ErrConfig)
 	}
 	return v, err
+}
+
+// now is the version of the document, a moment ago, and the digest that it was put with. Nothing is there: both are empty.
+func (s *Store) now(ctx context.Context, key string) (v storage.Version, digest string, err error) {
+	head, err := s.head(ctx, key)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return "", "", nil
+	case err != nil:
+		return "", "", err
+	}
+	return storage.Version(aws.ToString(head.ETag)), head.Metadata[digestKey], nil
 }
 
 // turn waits until no other Swap of the key is under way here. There are endpoints that look at the version and write in two steps
@@ -215,80 +253,6 @@ func (s *Store) turn(ctx context.Context, key string) (done func(), err error) {
 	}
 }
 
-// still is ErrStale unless the document is of version old, a moment ago.
-func (s *Store) still(ctx context.Context, key string, old storage.Version) error {
-	_, v, err := s.Load(ctx, key)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return err
-	}
-	if v != old {
-		return fmt.Errorf("swap %s: %w", key, storage.ErrStale)
-	}
-	return nil
-}
-
-// List yields the keys page by page.
-func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		in := &api.ListObjectsV2Input{Bucket: &s.cfg.Bucket, Prefix: aws.String(s.base() + prefix)}
-		for {
-			var out *api.ListObjectsV2Output
-			err := s.do(ctx, call{op: "ListObjectsV2", key: prefix}, func(ctx context.Context) (err error) {
-				out, err = s.api.ListObjectsV2(ctx, in)
-				return err
-			})
-			if err != nil {
-				yield("", err)
-				return
-			}
-			for _, o := range out.Contents {
-				key, ok := strings.CutPrefix(aws.ToString(o.Key), s.base())
-				if ok && validKey(key) && !yield(key, nil) { // what is not a key is somebody else's
-					return
-				}
-			}
-			if !aws.ToBool(out.IsTruncated) || aws.ToString(out.NextContinuationToken) == "" {
-				return
-			}
-			in.ContinuationToken = out.NextContinuationToken
-		}
-	}
-}
-
-// batch is how many keys S3 deletes at once.
-const batch = 1000
-
-// Delete removes the keys, a thousand with one request.
-func (s *Store) Delete(ctx context.Context, keys ...string) error {
-	var errs []error
-	for len(keys) > 0 {
-		some := keys[:min(batch, len(keys))]
-		keys = keys[len(some):]
-		var ids []types.ObjectIdentifier
-		for _, key := range some {
-			if !validKey(key) {
-				return badKey("delete", key)
-			}
-			ids = append(ids, types.ObjectIdentifier{Key: s.path(key)})
-		}
-		var out *api.DeleteObjectsOutput
-		err := s.do(ctx, call{op: "DeleteObjects", key: some[0]}, func(ctx context.Context) (err error) {
-			out, err = s.api.DeleteObjects(ctx, &api.DeleteObjectsInput{Bucket: &s.cfg.Bucket, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)}})
-			return err
-		})
-		if err != nil {
-			errs = append(errs, err)
-			break
-		}
-		for _, e := range out.Errors {
-			if aws.ToString(e.Code) != "NoSuchKey" {
-				errs = append(errs, fmt.Errorf("delete %s: %s: %s", aws.ToString(e.Key), aws.ToString(e.Code), aws.ToString(e.Message)))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // base is the prefix of all keys, with its slash.
 func (s *Store) base() string {
 	if s.cfg.Prefix == "" {
@@ -299,16 +263,12 @@ func (s *Store) base() string {
 
 func (s *Store) path(key string) *string { return aws.String(s.base() + key) }
 
-func badKey(op, key string) error {
-	return fmt.Errorf("%s %.200q: %w: letters, digits and -_.~ in elements that are not empty", op, key, errKey)
+// check is an error if the key could leave the prefix, or would be too long.
+func check(op, key string) error {
+	if validKey(key) {
+		return nil
+	}
+	return fmt.Errorf("%s %.200q: %w: at most %d letters, digits and -_.~ in elements that are not empty", op, key, errKey, maxKey)
 }
 
 var errKey = errors.New("s3: not a key")
-
-// dial is the HTTP client of a store: connections are kept, but not to a server that has stopped answering.
-func dial() *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
-	t.MaxIdleConnsPerHost, t.IdleConnTimeout = 32, 30*time.Second
-	t.ResponseHeaderTimeout = maxAttempt
-	return &http.Client{Transport: t}
-}
