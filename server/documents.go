@@ -108,14 +108,24 @@ func (s *Server) newDocument(p manifest.Presentation, v view) *document {
 		s.metrics.rendered(v.kind, time.Since(began))
 		return rendered{doc, storage.Digest([][]byte{doc.Body}), err}
 	})
-	d.gzip = sync.OnceValue(d.compress)
+	d.gzip = sync.OnceValue(func() []byte { return s.press.gzip(d.render().Body) })
 	return d
 }
 
-func (d *document) compress() []byte {
+// press compresses documents. Small ones are made several times a second for each rendition, and a gzip.Writer is 800 kB: writers are
+// used again.
+type press struct{ idle sync.Pool }
+
+func (p *press) gzip(body []byte) []byte {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, _ = z.Write(d.render().Body) // a Buffer does not fail
+	z, ok := p.idle.Get().(*gzip.Writer)
+	if ok {
+		z.Reset(&b)
+	} else {
+		z = gzip.NewWriter(&b)
+	}
+	_, _ = z.Write(body) // a Buffer does not fail
 	_ = z.Close()
+	p.idle.Put(z)
 	return b.Bytes()
 }

@@ -40,7 +40,7 @@ func assets(files fs.FS) (map[string]*document, error) {
 
 func newAsset(doc manifest.Document) *document {
 	d := &document{render: sync.OnceValue(func() rendered { return rendered{doc, storage.Digest([][]byte{doc.Body}), nil} })}
-	d.gzip = sync.OnceValue(d.compress)
+	d.gzip = sync.OnceValue(func() []byte { return new(press).gzip(doc.Body) }) // once in a process
 	return d
 }
 

@@ -50,6 +50,7 @@ type Server struct {
 	byName   map[string]*channel
 
 	waits atomic.Int64 // requests that wait
+	press press
 }
 
 // channel is a Channel and what the server remembers of it.
