@@ -83,8 +83,9 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	for _, c := range o.channels {
 		serving = append(serving, c)
 	}
+	log := slog.Default()
 	srv, err := server.New(server.Config{
-		CertFile: o.cfg.Server.Cert, KeyFile: o.cfg.Server.Key, Log: slog.Default(),
+		CertFile: o.cfg.Server.Cert, KeyFile: o.cfg.Server.Key, Log: log,
 		Metrics: o.metrics.server, MetricsHandler: o.metrics.handler,
 	}, serving)
 	if err != nil {
@@ -99,7 +100,7 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 			if err == nil || ctx.Err() != nil || len(o.channels) == 1 {
 				return err
 			}
-			slog.Error("channel given up: the others go on", "channel", o.names[i], "err", err)
+			log.Error("channel given up: the others go on", "channel", o.names[i], "err", err)
 			return nil
 		})
 	}
@@ -108,7 +109,7 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	}
 	g.Go(func() error { return watch(ctx, out, serving, o.bill()) })
 	g.Go(func() error {
-		o.stores.probe(ctx, slog.Default())
+		o.stores.probe(ctx, log)
 		return nil
 	})
 	return g.Wait()

@@ -214,6 +214,10 @@ func (c *Channel) report(err error, track string) {
 		if errors.Is(err, context.Canceled) {
 			continue
 		}
+		if errors.Is(err, segmenter.ErrLedger) {
+			c.alarm(err)
+			continue
+		}
 		whose := track
 		var bad *segmenter.BadInput
 		if errors.As(err, &bad) {
@@ -226,6 +230,14 @@ func (c *Channel) report(err error, track string) {
 	}
 }
 
+// alarm says that names may have other content than other instances give them. No media was refused.
+func (c *Channel) alarm(err error) {
+	c.metrics.disagreed(c.name)
+	if c.status.disagree(err, time.Now()) {
+		c.log.Error("instances may not agree from here on", "err", err)
+	}
+}
+
 // count passes on what the fold has counted.
 func (c *Channel) count(fold *segmenter.Segmenter) {
 	events := fold.Events()
@@ -234,13 +246,13 @@ func (c *Channel) count(fold *segmenter.Segmenter) {
 	c.counted = events
 }
 
-// leaves are the errors that were joined.
+// leaves are the errors that were joined. One that wraps several says more than these, and is a leaf.
 func leaves(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	switch {
 	case err == nil:
 		return nil
-	case !ok:
+	case !ok || errors.Join(joined.Unwrap()...).Error() != err.Error():
 		return []error{err}
 	}
 	var all []error
@@ -298,8 +310,8 @@ func (c *Channel) Store() storage.Getter { return c.media }
 // Status implements server.Channel.
 func (c *Channel) Status() server.Status {
 	s := server.Status{Name: c.name, Namespace: c.namespace}
-	c.status.words(&s, c.Output() != nil)
-	s.Archives = c.archives()
+	c.status.words(&s, c.Output() != nil, time.Now())
+	c.archives(&s)
 	return s
 }
 

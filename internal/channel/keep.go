@@ -161,15 +161,17 @@ func (c *Channel) Elsewhere(key string) string {
 	return c.elsewhere + key
 }
 
-// archives says how the archives keep up.
-func (c *Channel) archives() (list []server.Archive) {
+// archives says how the archives keep up, and counts what they miss and where they have other content than this instance.
+func (c *Channel) archives(out *server.Status) {
 	for _, k := range c.keeps {
 		s := k.archive.Status()
 		a := server.Archive{Name: k.name, State: string(s.State), Behind: s.Lag.Milliseconds()}
 		if s.Err != nil {
 			a.Error = s.Err.Error()
 		}
-		list = append(list, a)
+		out.Archives = append(out.Archives, a)
+		out.Counters = append(out.Counters,
+			server.Counter{Name: "segments lost on " + k.name, Value: s.Lost},
+			server.Counter{Name: "conflicts on " + k.name, Value: s.Conflicts})
 	}
-	return list
 }

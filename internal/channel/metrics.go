@@ -7,7 +7,7 @@ import (
 )
 
 // Metrics counts what the fold refuses, and what went otherwise than planned. The nil *Metrics counts nothing.
-type Metrics struct{ refusals, events *prometheus.CounterVec }
+type Metrics struct{ refusals, events, disagreements *prometheus.CounterVec }
 
 // NewMetrics registers the counters.
 func NewMetrics(r prometheus.Registerer) *Metrics {
@@ -20,8 +20,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "moqpack_segmenter_events_total",
 			Help: "What went otherwise than planned, by channel and event: loss (of media), gap (a segment), forced_cut, epoch.",
 		}, []string{"channel", "event"}),
+		disagreements: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "moqpack_channel_ledger_failures_total",
+			Help: "Times that a channel could not settle with other instances what they must agree on, and went on alone.",
+		}, []string{"channel"}),
 	}
-	r.MustRegister(m.refusals, m.events)
+	r.MustRegister(m.refusals, m.events, m.disagreements)
 	return m
 }
 
@@ -35,6 +39,12 @@ func (m *Metrics) happened(channel string, before, now segmenter.Events) {
 	add("gap", now.Gaps-before.Gaps)
 	add("forced_cut", now.ForcedCuts-before.ForcedCuts)
 	add("epoch", now.Epochs-before.Epochs)
+}
+
+func (m *Metrics) disagreed(channel string) {
+	if m != nil {
+		m.disagreements.WithLabelValues(channel).Inc()
+	}
 }
 
 func (m *Metrics) refused(channel, track string) {

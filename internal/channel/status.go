@@ -22,6 +22,10 @@ type status struct {
 	tracks  map[string]*health
 	refused int64
 	events  segmenter.Events
+
+	disagreements int64
+	disagreement  error     // the first of the last stretch of them, which says most
+	disagreed     time.Time // the last time
 }
 
 // health of a track.
@@ -30,8 +34,12 @@ type health struct {
 	logged time.Time // when something was refused that was logged
 }
 
-// calm is how often a track that is now well and now ill is logged.
-const calm = 10 * time.Second
+const (
+	// calm is how often a track that is now well and now ill is logged.
+	calm = 10 * time.Second
+	// stretch is how long after a disagreement with other instances another one is no news, and how long people see it.
+	stretch = 5 * time.Minute
+)
 
 func (s *status) setSource(n subscriber.State) {
 	s.mu.Lock()
@@ -92,6 +100,18 @@ func (s *status) refuse(track string, err error, now time.Time) (log bool) {
 	return log
 }
 
+// disagree notes that other instances may not agree, and reports whether that is news.
+func (s *status) disagree(err error, now time.Time) (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news = s.disagreement == nil || now.Sub(s.disagreed) >= stretch
+	s.disagreements++
+	if s.disagreed = now; news {
+		s.disagreement = err
+	}
+	return news
+}
+
 // accept notes that the track is well.
 func (s *status) accept(track string) {
 	s.mu.Lock()
@@ -102,7 +122,7 @@ func (s *status) accept(track string) {
 }
 
 // words fills in what a server.Status says of the connection and of the tracks. begun: something has been published.
-func (s *status) words(out *server.Status, begun bool) {
+func (s *status) words(out *server.Status, begun bool, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out.Relay, out.Draft, out.Skipped = s.source.Relay, s.source.Draft, slices.Clone(s.skipped)
@@ -118,9 +138,13 @@ func (s *status) words(out *server.Status, begun bool) {
 		{Name: "forced cuts", Value: int64(s.events.ForcedCuts)},
 		{Name: "discontinuities", Value: int64(s.events.Epochs)},
 		{Name: "reconnect attempts", Value: int64(s.source.Attempts)},
+		{Name: "ledger failures", Value: s.disagreements},
 	}
-	if s.source.Err != nil {
+	switch {
+	case s.source.Err != nil:
 		out.Error = s.source.Err.Error()
+	case s.disagreement != nil && now.Sub(s.disagreed) < stretch:
+		out.Error = s.disagreement.Error()
 	}
 	switch {
 	case s.failed != nil:

@@ -8,17 +8,17 @@ import (
 	"github.com/moqpack/moqpack/manifest"
 )
 
-// progressOf is how far a round came.
-type progressOf int
+// stage is how far a round came.
+type stage int
 
 const (
-	nothing progressOf = iota
+	nothing stage = iota
 	headWritten
 	recorded
 )
 
 // round writes the record and then the documents that change with it. It can be repeated after any error.
-func (r *run) round(ctx context.Context, w *work) (done progressOf, err error) {
+func (r *run) round(ctx context.Context, w *work) (done stage, err error) {
 	a := r.a
 	if err := r.writeHead(ctx, w); err != nil {
 		return nothing, err
@@ -66,11 +66,14 @@ func (r *run) writeHead(ctx context.Context, w *work) error {
 		diverged = h.take(r.plan, w.tracks, w.ended)
 		return before.Format == 0 || !same(&before, h)
 	})
+	if other != nil {
+		return other
+	}
 	if err == nil {
 		err = h.sound()
 	}
-	if err != nil || other != nil {
-		return errorOr(other, err)
+	if err != nil {
+		return err
 	}
 	for _, track := range diverged {
 		if !slices.Contains(r.warned, track) {
@@ -81,13 +84,6 @@ func (r *run) writeHead(ctx context.Context, w *work) error {
 	}
 	a.setHead(h, r.plan.Window)
 	return nil
-}
-
-func errorOr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // established is how many segments a track has when the others of its channel are no longer waited for.

@@ -185,7 +185,7 @@ func (r *run) startRound(ctx context.Context) time.Duration {
 }
 
 // finished notes how a round ended.
-func (r *run) finished(w *work, done progressOf, err error) {
+func (r *run) finished(w *work, done stage, err error) {
 	r.writing = false
 	if done < headWritten {
 		r.dirty = true
