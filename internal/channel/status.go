@@ -37,8 +37,8 @@ type health struct {
 const (
 	// calm is how often a track that is now well and now ill is logged.
 	calm = 10 * time.Second
-	// stretch is how long after a disagreement with other instances another one is no news, and how long people see it.
-	stretch = 5 * time.Minute
+	// alarmFor is how long after a disagreement with other instances another one is no news, and how long people see it.
+	alarmFor = 5 * time.Minute
 )
 
 func (s *status) setSource(n subscriber.State) {
@@ -104,7 +104,7 @@ func (s *status) refuse(track string, err error, now time.Time) (log bool) {
 func (s *status) disagree(err error, now time.Time) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	news = s.disagreement == nil || now.Sub(s.disagreed) >= stretch
+	news = s.disagreement == nil || now.Sub(s.disagreed) >= alarmFor
 	s.disagreements++
 	if s.disagreed = now; news {
 		s.disagreement = err
@@ -143,7 +143,7 @@ func (s *status) words(out *server.Status, begun bool, now time.Time) {
 	switch {
 	case s.source.Err != nil:
 		out.Error = s.source.Err.Error()
-	case s.disagreement != nil && now.Sub(s.disagreed) < stretch:
+	case s.disagreement != nil && now.Sub(s.disagreed) < alarmFor:
 		out.Error = s.disagreement.Error()
 	}
 	switch {
