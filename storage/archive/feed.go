@@ -18,6 +18,7 @@ type feed struct {
 	begin  uint64           // Track.Begin, once begun
 	begun  bool
 	next   uint64          // the slot to take next, once begun
+	since  uint64          // what the timeline has of earlier slots is in a farther store, unless it is in this one
 	epoch  *timeline.Epoch // of the slot taken last, nil while none was
 	flying int             // segments that are being put
 
@@ -131,6 +132,11 @@ func (f *feed) learn(e timeline.Epoch) bool {
 		f.epochs = slices.Insert(f.epochs, at, e)
 	}
 	return !found
+}
+
+// elsewhere reports whether the segment is of an epoch that only a farther store knows.
+func (f *feed) elsewhere(seg *timeline.Segment) bool {
+	return seg.N < f.since && !slices.ContainsFunc(f.epochs, func(e timeline.Epoch) bool { return e.Index == seg.Epoch })
 }
 
 // spool is the entry of the nearer record for slot n.

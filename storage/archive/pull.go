@@ -10,7 +10,7 @@ import (
 
 // pull takes what f has, as far as it may: segments to the store, gaps to the batch.
 func (r *run) pull(ctx context.Context, f *feed) {
-	if !f.begun && !r.begin(f) {
+	if !f.begun && !r.begin(ctx, f) {
 		return
 	}
 	limit := max(minFlight, inFlight/len(r.feeds))
@@ -53,34 +53,6 @@ func (r *run) pull(ctx context.Context, f *feed) {
 	}
 }
 
-// begin finds the slot that f starts with: where the record ends, or, if there is none, where the timeline begins. What the nearer
-// archive has from before that comes too, as far as reach or the window goes: the store may have been away when the channel began.
-func (r *run) begin(f *feed) bool {
-	if end, ok := r.a.end(f.track); ok {
-		h := r.a.heading()
-		t := h.Track(f.track)
-		f.begin, f.next, f.begun = t.Begin, end, true
-		f.epochs = append(f.epochs, t.Epochs...)
-		return true
-	}
-	_, s := f.newest()
-	if len(s.Segments) == 0 {
-		return false
-	}
-	first := s.Segments[0].N
-	if near := r.a.cfg.Nearer; near != nil && !near.over() {
-		earlier, ok := near.start(f.track)
-		if !ok && len(s.Segments) < established {
-			return false // it says so soon, unless it is not well
-		}
-		if ok && earlier < first {
-			first = max(earlier, first-min(first, uint64(max(r.plan.Window, reach))))
-		}
-	}
-	f.begin, f.next, f.begun, r.dirty = first, first, true, true
-	return true
-}
-
 // candidate is what is known of f's next slot. ok is false while nothing is.
 func (r *run) candidate(ctx context.Context, f *feed) (c candidate, ok bool) {
 	s := f.snapshot(r.plan.Window)
@@ -94,6 +66,13 @@ func (r *run) candidate(ctx context.Context, f *feed) (c candidate, ok bool) {
 	seg := s.Segment(f.next)
 	if seg == nil || seg.State == timeline.Open {
 		return c, false
+	}
+	if f.elsewhere(seg) {
+		if before := r.before(f); before != nil { // whose header may be elsewhere, too
+			c = lostSlot(r.plan.Grid, f.next, *before)
+			c.lost = false
+			return c, true
+		}
 	}
 	c.epoch = fill(s, seg)
 	c.entry.Segment = *seg
@@ -151,14 +130,18 @@ func (r *run) forgotten(ctx context.Context, f *feed, first uint64, e timeline.E
 		f.begin, f.next, r.dirty = to, to, true
 		return r.candidate(ctx, f)
 	}
-	before := f.epoch
-	if before == nil {
-		before = r.a.lastEpoch(f.track)
-	}
-	if before != nil && e.First > n {
+	if before := r.before(f); before != nil && e.First > n {
 		e = *before
 	}
 	return lostSlot(r.plan.Grid, n, e), true
+}
+
+// before is the epoch of the slot that was taken last, or nil.
+func (r *run) before(f *feed) *timeline.Epoch {
+	if f.epoch != nil {
+		return f.epoch
+	}
+	return r.a.lastEpoch(f.track)
 }
 
 // spool reads what the nearer archive has before slot first.
@@ -230,7 +213,9 @@ func (r *run) putSegment(ctx context.Context, f *feed, c candidate) {
 			case err == nil:
 				r.add(f.track, e) // even if the record has it: this is how the other instance's news is seen
 			case errors.Is(err, errLost):
-				r.lose(f, e.N)
+				if e.N >= f.since {
+					r.lose(f, e.N)
+				}
 				e.State, e.Size, e.Digest = timeline.Gap, 0, ""
 				r.add(f.track, e)
 			}
