@@ -169,7 +169,7 @@ func (c *Config) redactor(all bool) func(string) string {
 
 // urls are the values in which people put credentials.
 func (c *Config) urls() []string {
-	out := []string{c.Storage.S3.URL, c.Storage.S3.Endpoint}
+	out := []string{c.Storage.S3.URL, c.Storage.S3.Endpoint, c.Storage.S3.Redirect}
 	for _, ch := range c.Channels {
 		out = append(out, ch.Relay)
 	}

@@ -159,9 +159,14 @@ func TestSecretsAreNotInErrors(t *testing.T) {
 		minimal + "server: {http: \"${TOKEN}\"}",
 		minimal + "storage: {s3: {url: \"s3://b\", endpoint: \"https://id:hunter2-secret@x\"}}",
 		minimal + "storage: {s3: {url: \"s3://b\", role: \"${TOKEN}\"}}",
+		minimal + "storage: {s3: {url: \"s3://b\", redirect: \"https://b/?sig=hunter2-secret\"}}",
+		minimal + "memory: ${LONG}", // half a secret is one, too
+		minimal + "server: {stale: \"${LONG}\"}",
+		minimal + "storage: {s3: {url: \"${LONG}\"}}",
+		minimal + "storage: {s3: {url: \"s3://b\", endpoint: \"https://id:" + strings.Repeat("y", 100) + "@x\"}}",
 	} {
 		_, err := Parse([]byte(text), env)
-		if err == nil || strings.Contains(err.Error(), "hunter2") {
+		if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "xxxx") || strings.Contains(err.Error(), "yyyy") {
 			t.Errorf("%s\ngave %v, want an error without the secret", text, err)
 		}
 	}

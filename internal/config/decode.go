@@ -97,6 +97,7 @@ func (d *decoder) text(n ast.Node, path string, set func(string) error) {
 		d.fault(n, path, "this must be text")
 		return
 	}
+	written := s
 	s, secrets, err := expand(s, d.env)
 	for _, x := range secrets {
 		x.plain = !strings.HasSuffix(path, ".relay") // which takes tokens
@@ -109,7 +110,9 @@ func (d *decoder) text(n ast.Node, path string, set func(string) error) {
 		return
 	}
 	if err == nil {
-		err = set(s)
+		if err = set(s); err != nil && len(secrets) > 0 {
+			err = set(written) // which is as wrong, and shows no secret
+		}
 	}
 	if err != nil {
 		d.fault(n, path, "%s", err)

@@ -20,7 +20,8 @@ const (
 // Validate reports every fault, each a Fault with its path. What is a matter of the outside world, such as whether a file
 // exists, is not its affair. It hides what may be secret in its messages.
 func (c *Config) Validate() error {
-	var fs faults
+	redact := c.redactor(true)
+	fs := judge{show: func(s string) string { return cut(redact(s)) }}
 	c.Server.validate(&fs)
 	if c.Memory < minMemory || c.Memory > maxMemory {
 		fs.add("memory", "%s is not between 1MiB and 16TiB", c.Memory)
@@ -38,20 +39,26 @@ func (c *Config) Validate() error {
 		at := fmt.Sprintf("channels[%d].", i)
 		c.channel(&fs, at, ch)
 		if ch.Name != "" && names[ch.Name] {
-			fs.add(at+"name", "two channels are called %q: give them different names", cut(ch.Name))
+			fs.add(at+"name", "two channels are called %q: give them different names", fs.show(ch.Name))
 		}
 		names[ch.Name] = true
 	}
-	redact := c.redactor(true)
-	for _, f := range fs {
+	for _, f := range fs.faults {
 		f.Text = redact(f.Text)
 	}
 	return fs.join()
 }
 
-func (s *Server) validate(fs *faults) {
+// judge collects faults, and knows how a value may be shown in one: without secrets first, and then cut, for half a secret is one,
+// too.
+type judge struct {
+	faults
+	show func(string) string
+}
+
+func (s *Server) validate(fs *judge) {
 	if _, _, err := net.SplitHostPort(s.HTTP); err != nil {
-		fs.add("server.http", "%q is not of the form HOST:PORT or :PORT", cut(s.HTTP))
+		fs.add("server.http", "%q is not of the form HOST:PORT or :PORT", fs.show(s.HTTP))
 	}
 	if (s.Cert == "") != (s.Key == "") {
 		fs.add("server.cert", "a certificate and its key go together: give both or none")
@@ -61,14 +68,14 @@ func (s *Server) validate(fs *faults) {
 	}
 }
 
-func (s *Storage) validate(fs *faults) {
+func (s *Storage) validate(fs *judge) {
 	if s.Disk.Limit < minDisk {
 		fs.add("storage.disk.limit", "%s is less than 64MiB: that is not enough to work with", s.Disk.Limit)
 	}
 	s.S3.validate(fs)
 }
 
-func (s *S3) validate(fs *faults) {
+func (s *S3) validate(fs *judge) {
 	const at = "storage.s3."
 	if s.URL == "" {
 		for _, f := range []struct{ key, value string }{
@@ -86,27 +93,27 @@ func (s *S3) validate(fs *faults) {
 	}
 	u, err := url.Parse(s.URL)
 	if err != nil || u.Scheme != "s3" || u.Host == "" || u.User != nil || u.Port() != "" || u.RawQuery != "" || u.Fragment != "" {
-		fs.add(at+"url", "%q is not of the form s3://BUCKET/PREFIX", cut(s.URL))
+		fs.add(at+"url", "%q is not of the form s3://BUCKET/PREFIX", fs.show(s.URL))
 	}
 	if s.Endpoint != "" {
 		u, err := url.Parse(s.Endpoint)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			fs.add(at+"endpoint", "%q is not of the form https://HOST[:PORT]: credentials come from the environment", cut(s.Endpoint))
+			fs.add(at+"endpoint", "%q is not of the form https://HOST[:PORT]: credentials come from the environment", fs.show(s.Endpoint))
 		}
 	}
 	if s.Redirect != "" {
 		u, err := url.Parse(s.Redirect)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			fs.add(at+"redirect", "%q is not a URL of the form https://HOST/PREFIX/ under which viewers reach the bucket", cut(s.Redirect))
+			fs.add(at+"redirect", "%q is not a URL of the form https://HOST/PREFIX/ under which viewers reach the bucket", fs.show(s.Redirect))
 		}
 	}
 	if s.Role != "" && !strings.HasPrefix(s.Role, "arn:") {
-		fs.add(at+"role", "%q is not an ARN, such as arn:aws:iam::123456789012:role/moqpack", cut(s.Role))
+		fs.add(at+"role", "%q is not an ARN, such as arn:aws:iam::123456789012:role/moqpack", fs.show(s.Role))
 	}
 	switch s.SSE {
 	case "", "AES256", "aws:kms", "aws:kms:dsse":
 	default:
-		fs.add(at+"sse", "%q is neither AES256 nor aws:kms", cut(s.SSE))
+		fs.add(at+"sse", "%q is neither AES256 nor aws:kms", fs.show(s.SSE))
 	}
 	if s.KMSKey != "" && !strings.HasPrefix(s.SSE, "aws:kms") {
 		fs.add(at+"kms_key", "this needs sse: aws:kms")
@@ -114,7 +121,7 @@ func (s *S3) validate(fs *faults) {
 }
 
 // channel judges a channel whose fields have paths that begin with at.
-func (c *Config) channel(fs *faults, at string, ch *Channel) {
+func (c *Config) channel(fs *judge, at string, ch *Channel) {
 	if ch.Relay == "" {
 		fs.add(at+"relay", "this is needed: moqt://HOST[:PORT][/PATH]")
 	}
@@ -133,7 +140,7 @@ func (c *Config) channel(fs *faults, at string, ch *Channel) {
 	c.archive(fs, at, ch)
 }
 
-func (c *Config) archive(fs *faults, at string, ch *Channel) {
+func (c *Config) archive(fs *judge, at string, ch *Channel) {
 	for _, s := range []struct {
 		key  string
 		want bool
@@ -159,7 +166,7 @@ func (c *Config) archive(fs *faults, at string, ch *Channel) {
 }
 
 // passOn takes over the faults that another package found in its own Config, under the names that ours has for its fields.
-func passOn(fs *faults, at string, err error, sep string) {
+func passOn(fs *judge, at string, err error, sep string) {
 	if err == nil {
 		return
 	}
