@@ -34,15 +34,20 @@ func (f *flags) origin(fs *pflag.FlagSet) {
 	fs.Var(&c.Memory, "memory", "most memory for the media of one channel")
 	fs.StringVar(&c.Storage.Disk.Dir, "data", "", "`directory` to record in")
 	fs.Var(&c.Storage.Disk.Limit, "data-limit", "most bytes in --data")
-	fs.StringVar(&c.Storage.S3.URL, "s3", "", "bucket to record in, s3://BUCKET/PREFIX; credentials as for every AWS tool")
-	fs.StringVar(&c.Storage.S3.Endpoint, "s3-endpoint", "", "`URL` of a compatible store instead of AWS")
-	fs.StringVar(&c.Storage.S3.Region, "s3-region", "", "region of the bucket (default: as for every AWS tool)")
-	fs.StringVar(&c.Storage.S3.Profile, "s3-profile", "", "profile of the shared AWS configuration")
-	fs.BoolVar(&c.Storage.S3.PathStyle, "s3-path-style", false, "address the bucket by path, as most compatible stores want")
+	fs.StringVar(&c.Storage.S3.URL, "s3", "", "bucket to record in, `s3://BUCKET/PREFIX`; credentials as for every AWS tool")
+	reach(fs, &c.Storage.S3)
 	fs.StringVar(&c.Storage.S3.Redirect, "s3-redirect", "", "`URL` under which viewers reach the bucket: send them there for older media instead of passing it on")
 	fs.Var(&f.channel.DVR, "dvr", "how far viewers may go back (needs --data or --s3)")
 	fs.Var(&f.channel.Archive.Retain, "retain", "how long recordings are kept; 0: for ever")
 	fs.Var(&f.channel.Archive.RetainBytes, "retain-bytes", "how much of a channel is kept; 0: all")
+}
+
+// reach registers how to get at a bucket.
+func reach(fs *pflag.FlagSet, c *config.S3) {
+	fs.StringVar(&c.Endpoint, "s3-endpoint", "", "`URL` of a compatible store instead of AWS")
+	fs.StringVar(&c.Region, "s3-region", "", "region of the bucket (default: as for every AWS tool)")
+	fs.StringVar(&c.Profile, "s3-profile", "", "profile of the shared AWS configuration")
+	fs.BoolVar(&c.PathStyle, "s3-path-style", false, "address the bucket by path, as most compatible stores want")
 }
 
 // segmenter registers how to cut.

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"regexp"
@@ -24,7 +23,7 @@ func TestDemoServesPlayableMedia(t *testing.T) {
 	go func() { done <- c.ExecuteContext(ctx) }()
 	defer func() {
 		stop()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	}()

@@ -112,7 +112,10 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 		o.stores.probe(ctx, log)
 		return nil
 	})
-	return g.Wait()
+	if err := g.Wait(); !errors.Is(err, context.Canceled) { // which is how it ends
+		return err
+	}
+	return nil
 }
 
 // bill is of the channels that go to a bucket.

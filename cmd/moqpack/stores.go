@@ -12,7 +12,6 @@ import (
 
 	"github.com/moqpack/moqpack/internal/channel"
 	"github.com/moqpack/moqpack/internal/config"
-	"github.com/moqpack/moqpack/storage"
 	"github.com/moqpack/moqpack/storage/disk"
 	"github.com/moqpack/moqpack/storage/s3"
 )
@@ -80,24 +79,6 @@ func openBucket(ctx context.Context, c config.S3, log *slog.Logger, metrics *s3.
 		Bucket: bucket, Prefix: prefix, Endpoint: c.Endpoint, Region: c.Region, Profile: c.Profile, Role: c.Role,
 		PathStyle: c.PathStyle, SSE: c.SSE, KMSKey: c.KMSKey, StorageClass: c.StorageClass,
 	}, log, metrics)
-}
-
-// openStore opens a recording that another process may be writing: "s3://BUCKET/PREFIX", for which c says the rest, or a
-// directory.
-func openStore(ctx context.Context, spec string, c config.S3) (store storage.Durable, closeStore func() error, err error) {
-	if strings.HasPrefix(spec, "s3://") {
-		c.URL = spec
-		b, err := openBucket(ctx, c, slog.Default(), nil)
-		if err != nil {
-			return nil, nil, err
-		}
-		return b, func() error { return nil }, nil
-	}
-	d, err := disk.OpenGuest(spec)
-	if err != nil {
-		return nil, nil, err
-	}
-	return d, d.Close, nil
 }
 
 // probeEvery is how long to wait before a bucket that did not answer is probed again.

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -72,7 +71,7 @@ func TestTheDemoPlaysFromTheBucketToo(t *testing.T) {
 	go func() { done <- c.ExecuteContext(ctx) }()
 	defer func() {
 		stop()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	}()
@@ -101,7 +100,7 @@ func TestTheDemoPlaysFromTheBucketToo(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(cache, "moqpack", "spool", "demo", "record.json")); err != nil {
 		t.Errorf("there is no spool: %v", err)
 	}
-	st, closeStore, err := openStore(ctx, "s3://recordings/live", config.S3{Endpoint: srv.Endpoint, PathStyle: true})
+	st, closeStore, err := openArchive(ctx, "s3://recordings/live", config.S3{Endpoint: srv.Endpoint, PathStyle: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +110,7 @@ func TestTheDemoPlaysFromTheBucketToo(t *testing.T) {
 	if err := closeStore(); err != nil {
 		t.Error(err)
 	}
-	if _, closeStore, err = openStore(ctx, filepath.Join(cache, "moqpack", "spool"), config.S3{}); err != nil {
+	if _, closeStore, err = openArchive(ctx, filepath.Join(cache, "moqpack", "spool"), config.S3{}); err != nil {
 		t.Errorf("another process cannot open the spool: %v", err)
 	} else if err := closeStore(); err != nil {
 		t.Error(err)

@@ -40,11 +40,11 @@ What it lists is kept from retention.
 --out makes an MP4 file, cut at the frame: of the best video and the first audio, or of each --track.
 
 Times are 2006-01-02T15:04:05Z, 15:04:05 (UTC, on the day of the recording), +90s (from the start of the
-recording) or media:12.5 (seconds of the publisher's media time). Where the result differs from what was
+recording, --end, too) or media:12.5 (seconds of the publisher's media time). Where the result differs from what was
 asked for, that is printed.`,
 		Example: `  moqpack vod --from /var/lib/moqpack --list
   moqpack vod --from /var/lib/moqpack --channel news --start 10:00:00 --end 10:30:00 --name morning
-  moqpack vod --from /var/lib/moqpack --channel news --start 10:00:01.2 --end +45s --out clip.mp4
+  moqpack vod --from /var/lib/moqpack --channel news --start 10:00:01.2 --end 10:00:45 --out clip.mp4
   moqpack vod --from s3://bucket/live --channel news --out sound.mp4 --track audio-en --fragmented`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -56,10 +56,7 @@ asked for, that is printed.`,
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.from, "from", "", "what was recorded in: the directory of --data, or the s3://BUCKET/PREFIX of --s3")
-	fs.StringVar(&f.s3.Endpoint, "s3-endpoint", "", "`URL` of a compatible store instead of AWS")
-	fs.StringVar(&f.s3.Region, "s3-region", "", "region of the bucket (default: as for every AWS tool)")
-	fs.StringVar(&f.s3.Profile, "s3-profile", "", "profile of the shared AWS configuration")
-	fs.BoolVar(&f.s3.PathStyle, "s3-path-style", false, "address the bucket by path, as most compatible stores want")
+	reach(fs, &f.s3)
 	fs.BoolVar(&f.list, "list", false, "print what is recorded")
 	fs.StringVar(&f.channel, "channel", "", "channel to take from")
 	fs.StringVar(&f.start, "start", "", "`time` to begin at (default: the first that is kept)")
