@@ -15,10 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config of a Server. The zero value of every field but Addr is useful.
+// Config of a Server. The zero value of every field is useful.
 type Config struct {
-	Addr string // host:port to listen on
-
 	// CertFile and KeyFile hold a PEM certificate chain and its key. With them the server speaks TLS and HTTP/2, which
 	// Apple's players want for low latency. Without, it speaks HTTP/1.1 and, to those who know beforehand, h2c.
 	CertFile, KeyFile string
@@ -91,16 +89,6 @@ func New(cfg Config, channels []Channel) (*Server, error) {
 
 // Handler answers requests without a listener.
 func (s *Server) Handler() http.Handler { return s.echo }
-
-// Run listens on the configured address and serves until ctx is done.
-func (s *Server) Run(ctx context.Context) error {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", s.cfg.Addr)
-	if err != nil {
-		return fmt.Errorf("server: %w: is another program using the address?", err)
-	}
-	return s.Serve(ctx, ln)
-}
 
 // Serve serves on ln until ctx is done, then lets requests finish for a few seconds. It closes ln.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
