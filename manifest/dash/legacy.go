@@ -8,16 +8,18 @@ import (
 	"time"
 
 	"github.com/Eyevinn/dash-mpd/mpd"
+
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/manifest"
 )
 
 const (
-	delay = 3 // suggestedPresentationDelay, in target durations, like HOLD-BACK
-
-	// Whoever serves the MPD, our origin, a bucket or a CDN, has a clock: the Date of the MPD itself.
-	schemeDate = "urn:mpeg:dash:utc:http-head:2014"
+	delay      = 3 // suggestedPresentationDelay, in target durations, like HOLD-BACK
 	stalledFor = 3 // slots by which a rendition holds the others back at most
+
+	// Whoever serves the MPD, our origin, a bucket or a CDN, has a clock: the Date of the MPD itself. dash.js and Shaka resolve its URL
+	// against that of the MPD, and across origins read it only if Access-Control-Expose-Headers lets them.
+	schemeDate = "urn:mpeg:dash:utc:http-head:2014"
 )
 
 // Legacy writes the MPD for plain clients. A segment appears in it when it is whole in every rendition that is alive.
@@ -26,7 +28,8 @@ func Legacy(p manifest.Presentation) (manifest.Document, error) {
 		return recording(p)
 	}
 	m := dynamic(&p)
-	m.UTCTimings = []*mpd.DescriptorType{mpd.NewDescriptor(schemeDate, manifest.Name{Kind: manifest.LegacyMPD}.URI(manifest.Name{Kind: manifest.LegacyMPD}), "")}
+	self := manifest.Name{Kind: manifest.LegacyMPD, Channel: p.Channel}
+	m.UTCTimings = []*mpd.DescriptorType{mpd.NewDescriptor(schemeDate, self.URI(self), "")}
 	target := time.Duration(p.Plan.TargetDuration) * time.Second
 	m.MinBufferTime = duration(target)
 	m.SuggestedPresentationDelay = duration(delay * target)

@@ -33,7 +33,9 @@ func OpenReader(dir string) (*Reader, error) {
 		return nil, fmt.Errorf("disk: open %s: %w", dir, err)
 	}
 	r := &Reader{dir: abs}
-	if r.root, err = os.OpenRoot(abs); err != nil {
+	if r.root, err = os.OpenRoot(abs); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("disk: open %s: %w: name the directory that was recorded in", abs, bare(err))
+	} else if err != nil {
 		return nil, r.fail("open", ".", err)
 	}
 	return r, nil
