@@ -109,17 +109,21 @@ func vacate(ctx context.Context, store storage.Durable, name string, replace boo
 	case !errors.Is(err, archive.ErrNoRecord):
 		return nil, err
 	}
+	taken := false
 	for _, err := range store.List(ctx, manifest.PrivateKey(name, "")) {
 		if err != nil {
 			return nil, fmt.Errorf("clip %q: %w", name, err)
 		}
-		if !replace {
+		if taken = true; !replace {
 			return nil, fmt.Errorf("clip %q %w: choose another name, or --force to replace it", name, ErrExists)
 		}
 		break
 	}
 	b, _, err := store.Load(ctx, manifest.PrivateKey(name, clipFile))
-	if errors.Is(err, storage.ErrNotFound) {
+	switch {
+	case errors.Is(err, storage.ErrNotFound) && taken: // a channel that has recorded nothing yet, or what others keep there
+		return nil, fmt.Errorf("%q %w and is no clip: choose another name", name, ErrExists)
+	case errors.Is(err, storage.ErrNotFound):
 		return nil, nil
 	}
 	var o origin

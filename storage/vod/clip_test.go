@@ -209,6 +209,19 @@ func TestAClipKeepsItsMediaAndReplacesNobody(t *testing.T) {
 	}
 }
 
+func TestAClipReplacesClipsOnly(t *testing.T) {
+	w := broadcast(t, 10)
+	r := w.open()
+	g := w.cutOut(r, "", "")
+	w.write("claimed/plan.json", struct{}{}) // a channel that has recorded nothing yet
+	if _, err := r.Clip(t.Context(), w.store, "claimed", g, true); !errors.Is(err, vod.ErrExists) {
+		t.Errorf("%v", err)
+	}
+	if keys := append(w.keys("claimed/"), w.keys("demo/hold")...); len(keys) != 1 {
+		t.Errorf("it left %v", keys)
+	}
+}
+
 func TestAClipOfWhatRetentionTakesIsRefused(t *testing.T) {
 	w := broadcast(t, 20)
 	r := w.open()
