@@ -23,8 +23,12 @@ demo:
 e2e:
 	.ci/run install e2e interop
 
+# The numbers of docs/PERFORMANCE.md, with COUNT=3. The last two take their time: they watch a broadcast.
+COUNT ?= 1
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^$$' -bench . -skip 'LivePath|Channels' -benchmem -count $(COUNT) ./...
+	go test -run '^$$' -bench LivePath -benchtime 120x -count $(COUNT) ./internal/channel
+	go test -run '^$$' -bench Channels -benchtime 3x -count $(COUNT) ./cmd/moqpack
 
 fuzz:
 	.ci/run fuzz
