@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/storage"
 	"github.com/moqpack/moqpack/storage/storagetest"
 )
@@ -366,6 +367,29 @@ func TestAFullStoreSaysSoAndGoesOnWhenThereIsRoom(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		compare(t, b.documents(), s.documents())
+		a.stop(t)
+	})
+}
+
+func TestDigestsAreKnownAsFarBackAsDocumentsGo(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, s := newBroadcast(t, 200, "v"), newBucket(t)
+		a := start(t, b, Config{Store: s})
+		b.start(begin)
+		b.live(begin, begin+150)
+		after(time.Second)
+		a.stop(t)
+		b.live(begin+150, begin+152)
+		a = start(t, b, Config{Store: s}) // it reads them from the record, too
+		after(time.Second)
+		for n := uint64(begin); n < begin+152; n++ {
+			name := manifest.Name{Kind: manifest.Segment, Channel: "demo", Track: "v", N: n}
+			blob, err := s.Get(t.Context(), name.Key())
+			must(t, err)
+			if got := a.Digest("v", n); got != storage.Digest(blob.Pieces) {
+				t.Errorf("segment %d: digest %q of %q", n, got, blob.Pieces)
+			}
+		}
 		a.stop(t)
 	})
 }

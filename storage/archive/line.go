@@ -1,7 +1,9 @@
 package archive
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
@@ -14,17 +16,17 @@ type line struct {
 	run []timeline.Segment
 	// ahead is what the record has behind a hole that somebody is about to fill.
 	ahead map[uint64]Entry
-	// recent are the digests of the last slots of run.
-	recent map[uint64]string
+	// sums are the digests of run, slot by slot: 8 bytes each, as a window may be days long. 0 is none.
+	sums []uint64
 	// stale says that documents do not show what there is.
 	stale bool
 }
 
-// recall is for how many slots of run the digests are remembered: two instances are not further apart when they are well.
+// recall is how many slots of run another instance may still change: two are not further apart when they are well.
 const recall = 64
 
 func newLine(window int, begin uint64) *line {
-	return &line{window: window, begin: begin, ahead: map[uint64]Entry{}, recent: map[uint64]string{}}
+	return &line{window: window, begin: begin, ahead: map[uint64]Entry{}}
 }
 
 // end is the first slot that is not settled.
@@ -44,7 +46,8 @@ func (l *line) at(n uint64) (e Entry, ok bool) {
 	if len(l.run) == 0 || n < l.run[0].N {
 		return Entry{}, false
 	}
-	return Entry{l.run[n-l.run[0].N], l.recent[n]}, true
+	i := n - l.run[0].N
+	return Entry{l.run[i], digestOf(l.sums[i])}, true
 }
 
 // hole is the first slot after the hole at the end of run, as far as that is known.
@@ -66,9 +69,9 @@ func (l *line) take(entries []Entry) {
 		case e.N > end:
 			l.ahead[e.N] = e
 		case len(l.run) > 0 && e.N >= l.run[0].N:
-			if s := &l.run[e.N-l.run[0].N]; s.State == timeline.Gap && e.State == timeline.Full {
-				*s, l.stale = e.Segment, true
-				l.recent[e.N] = e.Digest
+			i := e.N - l.run[0].N
+			if s := &l.run[i]; s.State == timeline.Gap && e.State == timeline.Full {
+				*s, l.sums[i], l.stale = e.Segment, sumOf(e.Digest), true
 			}
 		}
 	}
@@ -89,13 +92,9 @@ func (l *line) close() {
 
 func (l *line) push(e Entry) {
 	if slack := l.window/4 + 64; len(l.run) >= l.window+slack {
-		l.run = append(l.run[:0], l.run[slack:]...)
+		l.run, l.sums = append(l.run[:0], l.run[slack:]...), append(l.sums[:0], l.sums[slack:]...)
 	}
-	l.run = append(l.run, e.Segment)
-	l.recent[e.N] = e.Digest
-	if e.N >= recall {
-		delete(l.recent, e.N-recall)
-	}
+	l.run, l.sums = append(l.run, e.Segment), append(l.sums, sumOf(e.Digest))
 	l.stale = true
 }
 
@@ -106,10 +105,9 @@ func (l *line) from(begin uint64) {
 	}
 	l.begin = begin
 	if begin >= l.end() {
-		clear(l.recent)
-		l.run = nil
+		l.run, l.sums = nil, nil
 	} else if first := l.run[0].N; first < begin {
-		l.run = slices.Clone(l.run[begin-first:])
+		l.run, l.sums = slices.Clone(l.run[begin-first:]), slices.Clone(l.sums[begin-first:])
 	}
 	for n := range l.ahead {
 		if n < begin {
@@ -118,4 +116,21 @@ func (l *line) from(begin uint64) {
 	}
 	l.stale = true
 	l.close()
+}
+
+// sumOf is a storage.Digest as a number; 0 if it is none.
+func sumOf(digest string) uint64 {
+	sum, err := strconv.ParseUint(digest, 16, 64)
+	if err != nil || digestOf(sum) != digest {
+		return 0
+	}
+	return sum
+}
+
+// digestOf is what sumOf was given.
+func digestOf(sum uint64) string {
+	if sum == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%016x", sum)
 }
