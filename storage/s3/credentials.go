@@ -23,7 +23,9 @@ type keys struct {
 }
 
 // get returns the credentials, from where they come if there are none or they have expired. An error is a *credentialsError.
-func (k *keys) get(ctx context.Context) (aws.Credentials, error) {
+func (k *keys) get(ctx context.Context, patience time.Duration) (aws.Credentials, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	c, err := k.cache.Retrieve(ctx)
 	if err != nil {
 		return c, &credentialsError{err}

@@ -18,6 +18,7 @@ import (
 type limits struct {
 	attempts int           // in all
 	reads    int           // of content that is not what was put
+	identity time.Duration // the environment has so long to give credentials
 	answer   time.Duration // an attempt has so long,
 	perMiB   time.Duration // so much more for each MiB that it sends or receives,
 	longest  time.Duration // and no longer
@@ -27,20 +28,20 @@ type limits struct {
 
 func defaults() limits {
 	return limits{
-		attempts: 6, reads: 3, answer: 5 * time.Second, perMiB: 2 * time.Second, longest: time.Minute,
+		attempts: 6, reads: 3, identity: 15 * time.Second, answer: 5 * time.Second, perMiB: 2 * time.Second, longest: time.Minute,
 		pause: 100 * time.Millisecond, pauses: 10 * time.Second,
 	}
 }
 
 // timeout is how long an attempt may take that moves so many bytes.
 func (l limits) timeout(bytes int64) time.Duration {
-	return min(l.answer+time.Duration(bytes>>20)*l.perMiB, l.longest)
+	return min(l.answer+time.Duration(max(bytes, 0)>>20)*l.perMiB, l.longest)
 }
 
 // wait is how long to wait after attempt n, which is at least 1: anything up to twice as long as the time before, and beyond what
 // the server asks for, so that not all come back at once.
 func (l limits) wait(n int, err error, now time.Time) time.Duration {
-	d := time.Duration(rand.Int64N(int64(min(l.pause<<(n-1), l.pauses)))) + 1
+	d := time.Duration(rand.Int64N(int64(min(l.pause<<min(n-1, 16), l.pauses)))) + 1
 	return max(0, min(retryAfter(header(err, "Retry-After"), now), l.pauses)) + d
 }
 
@@ -108,14 +109,15 @@ func (s *Store) do(ctx context.Context, c call, send send) error {
 
 // attempt sends the request once, and says with which credentials.
 func (s *Store) attempt(ctx context.Context, c call, send send) (used aws.Credentials, err error) {
+	if used, err = s.keys.get(ctx, s.limits.identity); err != nil {
+		return used, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(s.limits.timeout(c.sent), func() { cancel(errTimeout) })
 	defer timer.Stop()
 	begin := time.Now()
-	if used, err = s.keys.get(ctx); err == nil {
-		err = send(ctx, func(bytes int64) { timer.Reset(s.limits.timeout(bytes)) })
-	}
+	err = send(ctx, func(bytes int64) { timer.Reset(s.limits.timeout(bytes)) })
 	s.metrics.took(c, time.Since(begin))
 	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
 		err = fmt.Errorf("%w: %w", errTimeout, err)

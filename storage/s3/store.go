@@ -90,7 +90,7 @@ func (s *Store) sameAs(ctx context.Context, key string, b storage.Blob) (there b
 		}
 		digest = theirs.Digest
 	}
-	if kind := aws.ToString(head.ContentType); digest != b.Digest || kind != b.ContentType {
+	if kind := aws.ToString(head.ContentType); digest != b.Digest || b.ContentType != "" && kind != b.ContentType {
 		return true, fmt.Errorf("put %s: %s has digest %.40q of type %.100q, ours is %q of type %q: %w",
 			key, s.cfg, digest, kind, b.Digest, b.ContentType, storage.ErrConflict)
 	}
@@ -200,6 +200,9 @@ func (s *Store) Swap(ctx context.Context, key string, b storage.Blob, old storag
 	}
 	defer done()
 	conditional := s.abilities.swap.Load()
+	if old == "" {
+		conditional = s.abilities.put.Load()
+	}
 	if !conditional {
 		if now, _, err := s.now(ctx, key); err != nil || now != old {
 			return "", fmt.Errorf("swap %s: %w", key, cmp.Or(err, storage.ErrStale))
