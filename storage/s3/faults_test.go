@@ -1,8 +1,6 @@
 package s3
 
 import (
-	"context"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -13,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -237,104 +234,6 @@ func TestABodyThatIsCutOrDamagedIsReadAgain(t *testing.T) {
 	}
 }
 
-func TestAnEndpointWithoutConditionsIsFoundOutAndLookedAtBefore(t *testing.T) {
-	srv := server(t)
-	ignoring := func(header string) rule {
-		return func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
-			without(t, header, w, r, forward)
-		}
-	}
-	refusing := func(status int, code string) rule {
-		return func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) { refuse(w, status, code) }
-	}
-	const none, match, either = "If-None-Match", "If-Match", "If-None-Match If-Match"
-	for i, tt := range []struct {
-		name, headers string
-		rule          rule
-		put, swap     bool
-	}{
-		{"ignores If-None-Match", none, ignoring(none), false, true},
-		{"ignores If-Match", match, ignoring(match), true, false},
-		{"has no conditions", either, refusing(http.StatusNotImplemented, "NotImplemented"), false, false},
-		{"never finds them true", either, refusing(http.StatusPreconditionFailed, "PreconditionFailed"), false, false},
-		{"knows no such argument", either, refusing(http.StatusBadRequest, "InvalidArgument"), false, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			p := between(t, srv.Endpoint, func(r *http.Request) bool {
-				return r.Method == "PUT" && slices.ContainsFunc(strings.Fields(tt.headers), func(h string) bool { return r.Header.Get(h) != "" })
-			}, tt.rule)
-			s := storeAt(t, p.URL)
-			s.cfg.Prefix = fmt.Sprint("conditions-", i)
-			a, err := s.Probe(t.Context(), "test")
-			if err != nil || a.Put != tt.put || a.Swap != tt.swap || !a.Headers {
-				t.Fatalf("Probe = %+v, %v", a, err)
-			}
-			missing := strings.Join(a.Missing(), "\n")
-			if strings.Contains(missing, none) == tt.put || strings.Contains(missing, "If-Match:") == tt.swap {
-				t.Errorf("Missing: %s", missing)
-			}
-			looks(t, s)
-		})
-	}
-}
-
-// looks proves that a store which relies on no condition keeps its contract while nobody else writes.
-func looks(t *testing.T, s *Store) {
-	t.Helper()
-	for k, err := range s.List(t.Context(), "") {
-		t.Errorf("the probe leaves %s behind, %v", k, err)
-	}
-	for range 2 {
-		if err := s.Put(t.Context(), key, blob("media")); err != nil {
-			t.Errorf("Put = %v", err)
-		}
-	}
-	if err := s.Put(t.Context(), key, blob("other")); !errors.Is(err, storage.ErrConflict) {
-		t.Errorf("other content = %v, want ErrConflict", err)
-	}
-	if b, err := s.Get(t.Context(), key); err != nil || !b.Equal(blob("media")) {
-		t.Errorf("Get = %s, %v", b.Pieces, err)
-	}
-	doc := "c/record.json"
-	one, err := s.Swap(t.Context(), doc, blob("one"), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := s.Swap(t.Context(), doc, blob("two"), one)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, old := range []storage.Version{"", one} {
-		if _, err := s.Swap(t.Context(), doc, blob("three"), old); !errors.Is(err, storage.ErrStale) {
-			t.Errorf("Swap for version %q = %v, want ErrStale", old, err)
-		}
-	}
-	if b, v, err := s.Load(t.Context(), doc); err != nil || v != two || !b.Equal(blob("two")) {
-		t.Errorf("Load = %s, %q, %v", b.Pieces, v, err)
-	}
-}
-
-func TestProbeSaysThatClocksDiffer(t *testing.T) {
-	p := between(t, server(t).Endpoint, func(*http.Request) bool { return true }, func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
-		forward.ServeHTTP(dated{w, 7 * time.Minute}, r)
-	})
-	a, err := storeAt(t, p.URL).Probe(t.Context(), "test")
-	if err != nil || !a.Skewed() || (a.Skew-7*time.Minute).Abs() > 5*time.Second {
-		t.Errorf("Probe = %+v, %v", a, err)
-	}
-}
-
-// dated shifts the Date of answers.
-type dated struct {
-	http.ResponseWriter
-	by time.Duration
-}
-
-func (d dated) WriteHeader(status int) {
-	d.Header().Set("Date", time.Now().Add(d.by).UTC().Format(http.TimeFormat))
-	d.ResponseWriter.WriteHeader(status)
-}
-
 func TestAClockThatIsWrongIsNamed(t *testing.T) {
 	times := 1
 	p := between(t, server(t).Endpoint, method("PUT"), func(n int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
@@ -352,112 +251,6 @@ func TestAClockThatIsWrongIsNamed(t *testing.T) {
 	err := s.Put(t.Context(), key, blob("media"))
 	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "clock of this machine is wrong") || len(p.requests()) != 4 {
 		t.Errorf("Put = %v after %d requests", err, len(p.requests()))
-	}
-}
-
-// rotating makes a credential_process that counts how often it is asked, and sets what it says.
-func rotating(t *testing.T) (set func(accessKey string), asked func() int) {
-	t.Helper()
-	isolate(t)
-	dir := t.TempDir()
-	file, count := filepath.Join(dir, "keys.json"), filepath.Join(dir, "count")
-	write := func(name, text string) {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(os.Getenv("AWS_CONFIG_FILE"), fmt.Sprintf("[default]\ncredential_process = sh -c 'echo >>%s; cat %s'\n", count, file))
-	write(count, "")
-	set = func(accessKey string) {
-		text, err := json.Marshal(map[string]any{"Version": 1, "AccessKeyId": accessKey, "SecretAccessKey": secret})
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(file, string(text))
-	}
-	return set, func() int {
-		lines, err := os.ReadFile(count)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(lines)
-	}
-}
-
-func TestExpiredCredentialsAreRenewedOnce(t *testing.T) {
-	set, asked := rotating(t)
-	var together sync.WaitGroup
-	const writers = 8
-	together.Add(writers)
-	p := between(t, server(t).Endpoint, method("PUT"), func(n int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
-		if !strings.Contains(r.Header.Get("Authorization"), "/old-key/") && !strings.Contains(r.Header.Get("Authorization"), "=old-key/") {
-			forward.ServeHTTP(w, r)
-			return
-		}
-		if n <= writers { // all use the old ones before anybody learns of it
-			together.Done()
-			together.Wait()
-		}
-		refuse(w, http.StatusBadRequest, "ExpiredToken")
-	})
-	set("old-key")
-	s := storeOf(t, Config{Bucket: bucketName, Endpoint: p.URL, PathStyle: true})
-	if _, err := s.keys.get(t.Context(), time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	set(access)
-	var wg sync.WaitGroup
-	for i := range writers {
-		wg.Go(func() {
-			if err := s.Put(context.WithoutCancel(t.Context()), fmt.Sprintf("c/t/%d.m4s", i), blob("media")); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if n := asked(); n != 2 {
-		t.Errorf("credentials were asked for %d times, want once and once more", n)
-	}
-}
-
-func TestCredentialsThatStayExpiredAreNamed(t *testing.T) {
-	set, asked := rotating(t)
-	set("old-key")
-	p := between(t, "http://127.0.0.1:1", method("PUT"), func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-		if n == 1 {
-			refuse(w, http.StatusInternalServerError, "InternalError")
-			return
-		}
-		refuse(w, http.StatusBadRequest, "ExpiredToken")
-	})
-	s := storeOf(t, Config{Bucket: bucketName, Endpoint: p.URL, PathStyle: true})
-	// However few attempts are left, expired credentials are an error.
-	for attempts, want := range map[int]error{2: ErrConfig, 6: ErrConfig} {
-		s.limits.attempts = attempts
-		if err := s.Put(t.Context(), key, blob("media")); !errors.Is(err, want) || !strings.Contains(err.Error(), "expired: renew them") {
-			t.Errorf("with %d attempts: %v", attempts, err)
-		}
-	}
-	if n := asked(); n < 2 || n > 3 {
-		t.Errorf("credentials were asked for %d times", n)
-	}
-}
-
-func TestNoCredentialsAreNamedSoon(t *testing.T) {
-	isolate(t)
-	hang := between(t, "http://127.0.0.1:1", func(*http.Request) bool { return true }, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) { swallow(r) })
-	for _, disabled := range []string{"true", "false"} {
-		t.Setenv("AWS_EC2_METADATA_DISABLED", disabled)
-		t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", hang.URL)
-		begin := time.Now()
-		s := storeOf(t, Config{Bucket: bucketName, Endpoint: "http://127.0.0.1:1", PathStyle: true})
-		if d := time.Since(begin); d > time.Second {
-			t.Errorf("New took %v", d)
-		}
-		err := s.Put(t.Context(), key, blob("media"))
-		if d := time.Since(begin); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "there are no credentials") || d > 20*time.Second {
-			t.Errorf("metadata disabled: %s: %v after %v", disabled, err, d)
-		}
 	}
 }
 

@@ -27,7 +27,7 @@ type Store struct {
 	log       *slog.Logger
 	metrics   *Metrics
 	abilities abilities
-	turns     [64]chan struct{} // a Swap of ours at a time, by key
+	turns     [64]chan struct{} // at an endpoint without conditions: a Swap of ours at a time, by key
 }
 
 var _ storage.Durable = (*Store)(nil)
@@ -194,16 +194,16 @@ func (s *Store) Swap(ctx context.Context, key string, b storage.Blob, old storag
 	if b.Digest == "" {
 		b.Digest = storage.Digest(b.Pieces)
 	}
-	done, err := s.turn(ctx, key)
-	if err != nil {
-		return "", fmt.Errorf("swap %s: %w", key, err)
-	}
-	defer done()
 	conditional := s.abilities.swap.Load()
 	if old == "" {
 		conditional = s.abilities.put.Load()
 	}
 	if !conditional {
+		done, err := s.turn(ctx, key)
+		if err != nil {
+			return "", fmt.Errorf("swap %s: %w", key, err)
+		}
+		defer done()
 		if now, _, err := s.now(ctx, key); err != nil || now != old {
 			return "", fmt.Errorf("swap %s: %w", key, cmp.Or(err, storage.ErrStale))
 		}
@@ -244,8 +244,8 @@ func (s *Store) now(ctx context.Context, key string) (v storage.Version, digest 
 	return storage.Version(aws.ToString(head.ETag)), head.Metadata[digestKey], nil
 }
 
-// turn waits until no other Swap of the key is under way here. There are endpoints that look at the version and write in two steps
-// (versitygw's posix backend): two instances have to bear that, two goroutines need not.
+// turn waits until no other Swap of the key is under way here. Where the endpoint honours no conditions, two instances have to bear
+// that they do not see each other; two goroutines need not.
 func (s *Store) turn(ctx context.Context, key string) (done func(), err error) {
 	turn := s.turns[crc32.ChecksumIEEE([]byte(key))%uint32(len(s.turns))]
 	select {

@@ -1,0 +1,121 @@
+package s3
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// rotating makes a credential_process that counts how often it is asked, and sets what it says.
+func rotating(t *testing.T) (set func(accessKey string), asked func() int) {
+	t.Helper()
+	isolate(t)
+	dir := t.TempDir()
+	file, count := filepath.Join(dir, "keys.json"), filepath.Join(dir, "count")
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(os.Getenv("AWS_CONFIG_FILE"), fmt.Sprintf("[default]\ncredential_process = sh -c 'echo >>%s; cat %s'\n", count, file))
+	write(count, "")
+	set = func(accessKey string) {
+		text, err := json.Marshal(map[string]any{"Version": 1, "AccessKeyId": accessKey, "SecretAccessKey": secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(file, string(text))
+	}
+	return set, func() int {
+		lines, err := os.ReadFile(count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(lines)
+	}
+}
+
+func TestExpiredCredentialsAreRenewedOnce(t *testing.T) {
+	set, asked := rotating(t)
+	var together sync.WaitGroup
+	const writers = 8
+	together.Add(writers)
+	p := between(t, server(t).Endpoint, method("PUT"), func(n int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		if !strings.Contains(r.Header.Get("Authorization"), "/old-key/") && !strings.Contains(r.Header.Get("Authorization"), "=old-key/") {
+			forward.ServeHTTP(w, r)
+			return
+		}
+		if n <= writers { // all use the old ones before anybody learns of it
+			together.Done()
+			together.Wait()
+		}
+		refuse(w, http.StatusBadRequest, "ExpiredToken")
+	})
+	set("old-key")
+	s := storeOf(t, Config{Bucket: bucketName, Endpoint: p.URL, PathStyle: true})
+	if _, err := s.keys.get(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	set(access)
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() {
+			if err := s.Put(context.WithoutCancel(t.Context()), fmt.Sprintf("c/t/%d.m4s", i), blob("media")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := asked(); n != 2 {
+		t.Errorf("credentials were asked for %d times, want once and once more", n)
+	}
+}
+
+func TestCredentialsThatStayExpiredAreNamed(t *testing.T) {
+	set, asked := rotating(t)
+	set("old-key")
+	p := between(t, "http://127.0.0.1:1", method("PUT"), func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		if n == 1 {
+			refuse(w, http.StatusInternalServerError, "InternalError")
+			return
+		}
+		refuse(w, http.StatusBadRequest, "ExpiredToken")
+	})
+	s := storeOf(t, Config{Bucket: bucketName, Endpoint: p.URL, PathStyle: true})
+	// However few attempts are left, expired credentials are an error.
+	for attempts, want := range map[int]error{2: ErrConfig, 6: ErrConfig} {
+		s.limits.attempts = attempts
+		if err := s.Put(t.Context(), key, blob("media")); !errors.Is(err, want) || !strings.Contains(err.Error(), "expired: renew them") {
+			t.Errorf("with %d attempts: %v", attempts, err)
+		}
+	}
+	if n := asked(); n < 2 || n > 3 {
+		t.Errorf("credentials were asked for %d times", n)
+	}
+}
+
+func TestNoCredentialsAreNamedSoon(t *testing.T) {
+	isolate(t)
+	hang := between(t, "http://127.0.0.1:1", func(*http.Request) bool { return true }, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) { swallow(r) })
+	for _, disabled := range []string{"true", "false"} {
+		t.Setenv("AWS_EC2_METADATA_DISABLED", disabled)
+		t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", hang.URL)
+		begin := time.Now()
+		s := storeOf(t, Config{Bucket: bucketName, Endpoint: "http://127.0.0.1:1", PathStyle: true})
+		if d := time.Since(begin); d > time.Second {
+			t.Errorf("New took %v", d)
+		}
+		err := s.Put(t.Context(), key, blob("media"))
+		if d := time.Since(begin); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "there are no credentials") || d > 20*time.Second {
+			t.Errorf("metadata disabled: %s: %v after %v", disabled, err, d)
+		}
+	}
+}
