@@ -24,7 +24,7 @@ type Config struct {
 	// Full is called each time the store has refused something for want of room, and must not wait; nil: nobody cares. A Keeper's
 	// MakeRoom fits.
 	Full    func()
-	Logger  *slog.Logger // nil discards
+	Logger  *slog.Logger // names the channel already; nil discards
 	Metrics *Metrics     // nil counts nothing
 }
 
@@ -67,7 +67,7 @@ func New(cfg Config) *Archive {
 	}
 	return &Archive{
 		cfg: cfg, books: books{cfg.Store, cfg.Channel}, metrics: cfg.Metrics,
-		log:   cfg.Logger.With("channel", cfg.Channel, "store", cfg.Name),
+		log:   cfg.Logger.With("store", cfg.Name),
 		lines: map[string]*line{}, troubles: map[string]error{}, progress: progress{pending: 0},
 	}
 }

@@ -51,7 +51,7 @@ var _ segmenter.Ledger = (*Ledger)(nil)
 // in vain, calls fail at once for a while, so that a store that is down does not slow every discontinuity.
 func NewLedger(store storage.Durable, channel string, patience time.Duration, log *slog.Logger) *Ledger {
 	return &Ledger{
-		books: books{store, channel}, store: store, channel: channel, patience: patience, log: log.With("channel", channel),
+		books: books{store, channel}, store: store, channel: channel, patience: patience, log: log,
 		newest: -1, alone: map[int]segmenter.Epoch{},
 	}
 }

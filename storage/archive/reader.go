@@ -20,7 +20,7 @@ type reader struct {
 }
 
 func newReader(store storage.Durable, channel string, log *slog.Logger) *reader {
-	return &reader{books{store, channel}, store, log.With("channel", channel)}
+	return &reader{books{store, channel}, store, log}
 }
 
 // readHead returns the head; ok is false if there is none. Of its epochs, only those are there that media can be read with.
