@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/moqpack/moqpack/internal/config"
+	"github.com/moqpack/moqpack/storage"
 )
 
 // probePatience is how long a bucket may take for all that is asked of it.
@@ -23,7 +25,11 @@ func tryBucket(ctx context.Context, c config.S3) []finding {
 	defer cancel()
 	can, err := store.Probe(ctx, probeID())
 	if err != nil {
-		return []finding{{levelFail, what, err.Error(), "docs/storage.md has the least permissions that are needed"}}
+		next := "docs/storage.md says what must be allowed"
+		if errors.Is(err, storage.ErrUnavailable) {
+			next = "is the endpoint right, does the store run, does the network let moqpack through?"
+		}
+		return []finding{{levelFail, what, err.Error(), next}}
 	}
 	all := []finding{{levelOK, what, fmt.Sprintf("can be written, read, listed and deleted from; its clock is %s ahead", can.Skew), ""}}
 	if can.Skewed() {
