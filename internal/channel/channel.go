@@ -61,7 +61,7 @@ type Channel struct {
 	counted segmenter.Events // passed on so far; owned by foldAll
 
 	fold       atomic.Pointer[segmenter.Segmenter] // driven by foldAll; nil until the past is known
-	floor      atomic.Uint64                       // slots before are in no store
+	floor      *floor
 	elsewhere  string
 	stale      time.Duration
 	incomplete bool
@@ -105,7 +105,8 @@ func New(cfg Config) (*Channel, error) {
 		c.ledger = archive.NewLedger(c.keeps[n-1].store, c.name, claimPatience, c.log)
 		c.ledger.Exclusive = !c.shared
 	}
-	c.hot = storage.NewHot(c.memory, c.name, cfg.Segmenter.Window, c.leave)
+	c.floor = newFloor(c.keeps, c.Output)
+	c.hot = storage.NewHot(c.memory, c.name, cfg.Segmenter.Window, c.floor.leave)
 	return c, nil
 }
 

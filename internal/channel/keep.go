@@ -96,49 +96,8 @@ func (k *keep) record(ctx context.Context, fold *segmenter.Segmenter, log *slog.
 	}
 }
 
-// leave is told by the hot tier that a segment is about to leave memory. If no archive has it, documents must not list it any
-// more.
-func (c *Channel) leave(track string, n uint64) {
-	for _, k := range c.keeps {
-		if k.archive.Has(track, n) {
-			return
-		}
-	}
-	c.raise(n + 1)
-}
-
-// raise lifts the floor to slot n.
-func (c *Channel) raise(n uint64) {
-	for {
-		old := c.floor.Load()
-		if n <= old || c.floor.CompareAndSwap(old, n) {
-			return
-		}
-	}
-}
-
 // From implements server.Channel.
-func (c *Channel) From() uint64 {
-	c.raise(kept(c.keeps))
-	return c.floor.Load()
-}
-
-// kept is the first slot from which on the archives together have everything.
-func kept(keeps []*keep) uint64 {
-	first := uint64(0)
-	for i, k := range keeps {
-		from := k.archive.First()
-		if i == 0 {
-			first = from
-			continue
-		}
-		// A farther archive takes over where the nearer one begins, if it has come that far.
-		if edge, ok := k.archive.Edge(); ok && edge >= first {
-			first = min(first, from)
-		}
-	}
-	return first
-}
+func (c *Channel) From() uint64 { return c.floor.at() }
 
 // Elsewhere implements server.Redirector: segments that are neither in memory nor on the disk are the bucket's.
 func (c *Channel) Elsewhere(key string) string {
@@ -151,7 +110,7 @@ func (c *Channel) Elsewhere(key string) string {
 	}
 	last := c.keeps[len(c.keeps)-1]
 	for _, k := range c.keeps[:len(c.keeps)-1] {
-		if name.N >= k.archive.First() && k.archive.Has(name.Track, name.N) {
+		if k.archive.Has(name.Track, name.N) {
 			return ""
 		}
 	}

@@ -86,6 +86,13 @@ func (a *Archive) First() uint64 {
 	return a.head.First
 }
 
+// Kept is First; ok is false while the record has not been read, and may yet be.
+func (a *Archive) Kept() (first uint64, ok bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.head.First, a.opened || a.stopped
+}
+
 // Edge is the slot after the newest one that the record knows in every live rendition, or, when none is live, in every one. ok is
 // false while there is none.
 func (a *Archive) Edge() (n uint64, ok bool) {
