@@ -177,7 +177,7 @@ func (p *packager) somewhere(t *testing.T, disk, bucket *shelf) (listed int) {
 func TestAGapDoesNotEndRewinding(t *testing.T) {
 	disk := storage.NewMemory(0)
 	inWorld(t, sim.Path{Latency: 20 * time.Millisecond}, func(w *world) {
-		bad := uint64(time.Now().Unix()) + 20
+		bad := uint64(time.Now().Unix()) + 16
 		pub := w.publish(sim.Faults{Corrupt: func(track string, l media.Location, payload []byte) []byte {
 			if track == "video-270" && l.Group == bad && l.Object >= 3 {
 				return bytes.Replace(payload, []byte("mdat"), []byte("mdxx"), 1)
@@ -188,7 +188,7 @@ func TestAGapDoesNotEndRewinding(t *testing.T) {
 			rewinding(c)
 			c.Disk = disk
 		})
-		time.Sleep(40 * time.Second)
+		time.Sleep(42 * time.Second)
 		gaps := 0
 		for _, s := range p.snapshots(t) {
 			for _, seg := range s.Segments {

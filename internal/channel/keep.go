@@ -49,7 +49,8 @@ func newKeeps(cfg *Config, memory storage.Store, log *slog.Logger) (keeps []*kee
 		keeps, tiers = append(keeps, k), append(tiers, s.store)
 	}
 	for i, k := range keeps {
-		c := archive.KeeperConfig{Name: k.name, Channel: cfg.Name, Store: k.store, Retain: cfg.Retain, Logger: log, Metrics: cfg.Archive}
+		c := archive.KeeperConfig{Name: k.name, Channel: cfg.Name, Store: k.store, Retain: cfg.Retain, Logger: log, Metrics: cfg.Archive,
+			Raised: k.archive.Refresh}
 		if i+1 < len(keeps) {
 			c.Farther = keeps[i+1].archive
 		}

@@ -36,6 +36,7 @@ type Archive struct {
 	log     *slog.Logger
 	metrics *Metrics
 	chunks  chunkCache
+	fresh   chan struct{} // the head has news
 
 	mu        sync.RWMutex // guards what follows; head and lines have the round as their only writer
 	opened    bool         // the record has been read
@@ -69,6 +70,7 @@ func New(cfg Config) *Archive {
 		cfg: cfg, books: books{cfg.Store, cfg.Channel}, metrics: cfg.Metrics,
 		log:   cfg.Logger.With("store", cfg.Name),
 		lines: map[string]*line{}, troubles: map[string]error{}, progress: progress{pending: 0},
+		fresh: make(chan struct{}, 1),
 	}
 }
 
@@ -103,6 +105,14 @@ func (a *Archive) Run(ctx context.Context, await func(ctx context.Context, old *
 	r.adopt(ctx, out)
 	r.loop(ctx, work, cut)
 	return r.fatal
+}
+
+// Refresh has the head read, and documents written that change with it, as soon as the store lets that happen. It does not wait.
+func (a *Archive) Refresh() {
+	select {
+	case a.fresh <- struct{}{}:
+	default:
+	}
 }
 
 func (a *Archive) stop() {

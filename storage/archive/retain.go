@@ -35,6 +35,9 @@ type KeeperConfig struct {
 	// Farther is the archive that takes what it has not seen itself from this one, or nil. Nothing that it may still need is
 	// deleted, unless this archive would outgrow Retain.Bytes, or its store is full.
 	Farther Pending
+	// Raised is called when Head.First has risen, and must not wait; nil: the archive hears of it when it reads the head. Its Refresh
+	// fits.
+	Raised  func()
 	Logger  *slog.Logger // nil discards
 	Metrics *Metrics     // nil counts nothing
 }
@@ -223,6 +226,9 @@ func (k *Keeper) raise(ctx context.Context, h *Head, froms []uint64, newest map[
 		h.First = first
 		return true
 	})
+	if err == nil && k.cfg.Raised != nil {
+		k.cfg.Raised()
+	}
 	return err
 }
 

@@ -340,3 +340,26 @@ func TestAnArchiveGoesOnInAStoreThatIsFull(t *testing.T) {
 		a.stop(t)
 	})
 }
+
+// Who needs room has it as soon as the documents are written, not when the head is read the next time.
+func TestDocumentsFollowRetentionAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, v := newBroadcast(t, 10, "v"), &vault{newBucket(t)}
+		a := start(t, b, Config{Store: v})
+		b.start(begin)
+		b.live(begin, begin+chunkSlots+30)
+		k := NewKeeper(KeeperConfig{Channel: "demo", Store: v, Raised: a.Refresh})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { k.Run(ctx) })
+		time.Sleep(time.Second)
+		k.MakeRoom()
+		time.Sleep(3 * passSoon)
+		if froms, _ := chunksIn(t, v, "demo"); len(froms) > 2 || a.First() == 0 {
+			t.Errorf("there are still %v, listed from %d on", froms, a.First())
+		}
+		cancel()
+		wg.Wait()
+		a.stop(t)
+	})
+}

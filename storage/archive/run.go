@@ -28,7 +28,7 @@ type run struct {
 	failed   backoff   // rounds since the last good one
 	after    time.Time // no round before
 	redo     bool      // documents of the last round are not written
-	refresh  time.Time // when the head was read last
+	refresh  time.Time // when a round began that reads the head; zero: it shall be read
 	busy     int       // functions that will send an event
 	draining bool      // ctx has ended
 	dead     bool      // what is not finished never will be
@@ -147,6 +147,8 @@ func (r *run) loop(ctx, work context.Context, cut func()) {
 				cut()
 			}
 		case <-r.wake:
+		case <-r.a.fresh:
+			r.refresh = time.Time{}
 		case <-timer.C:
 		}
 	}
@@ -177,6 +179,9 @@ func (r *run) startRound(ctx context.Context) time.Duration {
 	}
 	w := r.work(now)
 	r.batch, r.dirty, r.writing = nil, false, true
+	if w.refresh {
+		r.refresh = now
+	}
 	r.do(func() func() {
 		done, err := r.round(ctx, &w)
 		return func() { r.finished(&w, done, err) }
@@ -189,8 +194,9 @@ func (r *run) finished(w *work, done stage, err error) {
 	r.writing = false
 	if done < headWritten {
 		r.dirty = true
-	} else if w.refresh {
-		r.refresh = time.Now()
+		if w.refresh {
+			r.refresh = time.Time{}
+		}
 	}
 	if done < recorded {
 		r.batch = append(w.batch, r.batch...)
