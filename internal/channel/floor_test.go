@@ -179,7 +179,7 @@ func TestAGapDoesNotEndRewinding(t *testing.T) {
 	inWorld(t, sim.Path{Latency: 20 * time.Millisecond}, func(w *world) {
 		bad := uint64(time.Now().Unix()) + 16
 		pub := w.publish(sim.Faults{Corrupt: func(track string, l media.Location, payload []byte) []byte {
-			if track == "video-270" && l.Group == bad && l.Object >= 3 {
+			if track == "video-270" && l.Group == bad && l.Object >= 20 {
 				return bytes.Replace(payload, []byte("mdat"), []byte("mdxx"), 1)
 			}
 			return payload
