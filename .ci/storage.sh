@@ -21,13 +21,14 @@ gateway() {
 	until_ok 10 curl --silent "http://127.0.0.1:$1/"
 }
 
-# open_bucket URL: everybody may read the bucket, from pages of any origin.
+# open_bucket URL: everybody may read the bucket, from pages of any origin, and such a page may see the Date: dash.js sets its clock
+# by that of the MPD, and looks for one on the internet otherwise.
 open_bucket() {
 	cat >"$tmp/policy" <<-'JSON'
 		{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::media/*"]}]}
 	JSON
 	cat >"$tmp/cors" <<-'XML'
-		<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedMethod>HEAD</AllowedMethod><AllowedHeader>*</AllowedHeader></CORSRule></CORSConfiguration>
+		<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedMethod>HEAD</AllowedMethod><AllowedHeader>*</AllowedHeader><ExposeHeader>Date</ExposeHeader></CORSRule></CORSConfiguration>
 	XML
 	signed "$tmp/policy" "$1?policy="
 	signed "$tmp/cors" "$1?cors="
@@ -36,7 +37,7 @@ open_bucket() {
 # packager UDP PORT S3PORT starts moqpack with both stores.
 packager() {
 	start packager "$tmp/moqpack" serve --relay "moqt://127.0.0.1:$1" --namespace demo --insecure --http "127.0.0.1:$2" \
-		--data "$tmp/data" --s3 s3://media/live --s3-endpoint "http://127.0.0.1:$3" --s3-path-style --s3-region us-east-1
+		--data "$tmp/data" --dvr 10m --s3 s3://media/live --s3-endpoint "http://127.0.0.1:$3" --s3-path-style --s3-region us-east-1
 }
 
 # all_there BASE: everything that the bucket's playlists list can be fetched.
@@ -116,7 +117,9 @@ step_storage() {
 		awk -v s="$seconds" -v n="$count" 'BEGIN { d = s * 25 - n; exit !(n > 0 && d < 1 && d > -1) }' ||
 			{ say "FAIL frames and duration do not agree"; failed=1; }
 	done
-	vods "$bucket" || failed=1
+	same_documents "$origin" "$bucket" || failed=1
+	(cd .ci/e2e && node players.mjs "http://127.0.0.1:$s3/media/live" --set vod --seconds 8) || failed=1
+	vods "$bucket" "$count" || failed=1
 	stop packager || failed=1
 	stop publisher-storage || failed=1
 	stop gateway || true
@@ -135,11 +138,20 @@ step_storage() {
 	return $failed
 }
 
+# same_documents ORIGIN BUCKET: the recording is the same to the byte.
+same_documents() {
+	local name
+	for name in legacy.m3u8 legacy.mpd $(get "$1/legacy.m3u8" | grep -Eo '[^"]+/legacy.m3u8' | sort -u); do
+		cmp <(get "$1/$name") <(get "$2/$name") || { say "FAIL $name differs"; return 1; }
+	done
+	say "ok   origin and bucket have the same documents"
+}
+
 ended() { get "$1" | grep -q '^#EXT-X-ENDLIST'; }
 
-# vods BUCKET: a clip by reference and a file, from the bucket.
+# vods BUCKET FRAMES: clips by reference and files, from the bucket, the whole recording among them.
 vods() {
-	local from=(--from s3://media/live --s3-endpoint "${1%/media/*}" --s3-path-style --s3-region us-east-1) n bad=0
+	local from=(--from s3://media/live --s3-endpoint "${1%/media/*}" --s3-path-style --s3-region us-east-1) name n bad=0
 	"$tmp/moqpack" vod "${from[@]}" --list
 	"$tmp/moqpack" vod "${from[@]}" --channel demo --start +4s --end +14s --name clip || bad=1
 	n=$(frames "${1%/demo}/clip/legacy.m3u8")
@@ -149,5 +161,12 @@ vods() {
 	n=$(frames "$tmp/clip.mp4")
 	say "the file of 10 s has $n frames"
 	[ "$n" -eq 250 ] || { say "FAIL the file has other frames"; bad=1; }
+	"$tmp/moqpack" vod "${from[@]}" --channel demo --out "$tmp/all.mp4" || bad=1
+	"$tmp/moqpack" vod "${from[@]}" --channel demo --name all || bad=1
+	for name in "$tmp/all.mp4" "${1%/demo}/all/legacy.m3u8" "${1%/demo}/all/legacy.mpd"; do
+		n=$(frames "$name")
+		[ "$n" -eq "$2" ] || { say "FAIL $name has $n frames, the recording $2"; bad=1; }
+	done
+	say "ok   a file and a clip of the whole recording have its frames"
 	return $bad
 }

@@ -19,6 +19,10 @@ const cases = [
   { name: 'bucket-hlsjs', page: 'hlsjs', path: 'legacy.m3u8', limit: 14, set: 'bucket' },
   { name: 'bucket-dashjs', page: 'dashjs', path: 'legacy.mpd', limit: 14, set: 'bucket' },
   { name: 'bucket-shaka', page: 'shaka', path: 'legacy.m3u8', limit: 14, set: 'bucket' },
+  // A recording begins at its beginning.
+  { name: 'vod-hlsjs', page: 'hlsjs', path: 'legacy.m3u8', set: 'vod' },
+  { name: 'vod-dashjs', page: 'dashjs', path: 'legacy.mpd', set: 'vod' },
+  { name: 'vod-shaka', page: 'shaka', path: 'legacy.mpd', set: 'vod' },
 ];
 
 const { values: options, positionals } = parseArgs({
@@ -71,8 +75,10 @@ function judge(checks, c, { samples, last, startup }, log) {
 
   const seen = settled.filter((s) => s.glass !== null);
   checks.check(seen.length > 0.9 * settled.length, 'the barcode is on the screen', `${seen.length} of ${settled.length} samples`);
-  report(checks, c, 'latency by the player', settled.map((s) => s.latency));
-  report(checks, c, 'latency by the picture', seen.map((s) => s.glass));
+  if (c.limit) {
+    report(checks, c, 'latency by the player', settled.map((s) => s.latency));
+    report(checks, c, 'latency by the picture', seen.map((s) => s.glass));
+  }
 
   checks.check(log.bad.length === 0, 'every response is below 400', log.bad.slice(0, 8).join('; ') || `${log.responses} responses`);
   console.log(`       started in ${startup} ms; ${Object.entries(log.counts).map(([k, n]) => `${n} ${k}`).join(', ')}`);
