@@ -15,9 +15,9 @@ func healthCommand() *cobra.Command {
 		Use:   "health [URL]",
 		Short: "Exit 0 if a running moqpack answers, for container health checks",
 		Long: `Ask URL (default http://127.0.0.1:8080/healthz) and exit 0 if the answer is 200, 1 otherwise. That says that the
-server runs, not that a broadcast is live: see /api/channels for that.`,
+server runs, not that a broadcast is live: /healthz/CHANNEL says whether a channel has media.`,
 		Example: `  moqpack health
-  moqpack health http://127.0.0.1:9000/healthz`,
+  moqpack health http://127.0.0.1:9000/healthz/studio1`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			url := "http://127.0.0.1:8080/healthz"
