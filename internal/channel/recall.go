@@ -2,14 +2,18 @@ package channel
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/storage"
 	"github.com/moqpack/moqpack/storage/archive"
 )
 
-// recallPatience is how long a start waits for a store to tell what was published before.
+// recallPatience is how long a start waits for a store that does not answer. One that does is listened to until it has told what was
+// published before: a month takes longer than a minute.
 const (
 	recallPatience = 5 * time.Second
 	recallAgain    = 200 * time.Millisecond
@@ -53,20 +57,64 @@ func (c *Channel) recall(ctx context.Context) *segmenter.Past {
 }
 
 func (c *Channel) recallFrom(ctx context.Context, k *keep) (*segmenter.Past, error) {
-	ctx, cancel := context.WithTimeout(ctx, recallPatience)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	silence := time.AfterFunc(recallPatience, cancel)
+	defer silence.Stop()
+	store := &answering{k.store, func() { silence.Reset(recallPatience) }}
 	// Slots last at least half of what is aimed at.
 	slots := max(c.cfg.Window, int(c.cfg.DVR/(c.cfg.Target/2))+1)
 	// To begin without what others have published costs much more than to wait: their epochs are counted on from here.
-	for {
-		past, err := archive.Past(ctx, k.store, c.name, slots, c.log.With("store", k.name))
+	for began := time.Now(); ; {
+		past, err := archive.Past(ctx, store, c.name, slots, c.log.With("store", k.name))
 		if err == nil {
 			return past, nil
+		}
+		if time.Since(began) >= recallPatience {
+			return nil, err
 		}
 		select {
 		case <-time.After(recallAgain):
 		case <-ctx.Done():
 			return nil, err
 		}
+	}
+}
+
+// answering is a store that reports when a read of it succeeds.
+type answering struct {
+	storage.Durable
+	answered func()
+}
+
+// Get implements storage.Getter.
+func (a *answering) Get(ctx context.Context, key string) (storage.Blob, error) {
+	b, err := a.Durable.Get(ctx, key)
+	a.note(err)
+	return b, err
+}
+
+// Load implements storage.Documents.
+func (a *answering) Load(ctx context.Context, key string) (storage.Blob, storage.Version, error) {
+	b, v, err := a.Durable.Load(ctx, key)
+	a.note(err)
+	return b, v, err
+}
+
+// List implements storage.Store.
+func (a *answering) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for key, err := range a.Durable.List(ctx, prefix) {
+			a.note(err)
+			if !yield(key, err) {
+				return
+			}
+		}
+	}
+}
+
+func (a *answering) note(err error) {
+	if err == nil || errors.Is(err, storage.ErrNotFound) {
+		a.answered()
 	}
 }
