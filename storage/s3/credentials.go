@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 )
 
 // keys are the credentials of a store, as long as they are good.
@@ -54,7 +55,8 @@ func (e *credentialsError) Unwrap() error { return e.err }
 
 // load reads the environment and the shared files. It talks to nobody.
 func (c Config) load(ctx context.Context) (aws.Config, error) {
-	loaded, err := sdk.LoadDefaultConfig(ctx, sdk.WithSharedConfigProfile(c.Profile), sdk.WithHTTPClient(dial()), sdk.WithRegion(c.Region))
+	loaded, err := sdk.LoadDefaultConfig(ctx, sdk.WithSharedConfigProfile(c.Profile), sdk.WithHTTPClient(dial()), sdk.WithRegion(c.Region),
+		sdk.WithLogger(logging.Nop{})) // or it writes to the standard error itself; what matters is in the errors
 	if err != nil {
 		return loaded, fmt.Errorf("%w: the environment, or the shared files, of AWS: %w", ErrConfig, err)
 	}
