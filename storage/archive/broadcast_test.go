@@ -107,7 +107,7 @@ func TestABroadcastThatComesBackGoesOn(t *testing.T) {
 			}
 			blob, err := s.Get(t.Context(), key)
 			must(t, err)
-			if blob.CacheControl != "public, max-age=86400" {
+			if blob.CacheControl != "public, max-age=30" {
 				t.Errorf("%s may be cached: %s", key, blob.CacheControl)
 			}
 		}

@@ -29,8 +29,9 @@ type page struct {
 // swaps is how often documents are rendered anew because another instance was faster.
 const swaps = 4
 
-// pageAge is the cache lifetime of documents that will not change any more.
-const pageAge = 24 * time.Hour
+// pageAge is the cache lifetime of documents of what has ended. They do change, when the broadcast goes on again or retention takes
+// media, which therefore waits for longer than this.
+const pageAge = leastStay / 2
 
 // write brings the documents up to the record. The version of a document that somebody else has written is read before the record
 // is, so that what replaces it knows all that it knew: no writer takes the live edge back.

@@ -25,6 +25,10 @@ type feed struct {
 	inits  map[string]bool // headers, by digest: true once they are in the store, false while they are being put
 	lostAt uint64          // the slot after the one that was lost last
 
+	looked uint64 // the slot after the newest closed one when the timeline was looked at last
+	// The newest slots that came and went between two looks, as gaps do when several are made at once.
+	unseenFrom, unseenTo uint64
+
 	// From the record of the nearer archive: its entries for slots before spooledTo.
 	spooled   []Entry
 	spooledTo uint64
@@ -49,6 +53,8 @@ type candidate struct {
 	entry Entry // Full or Gap; the digest is known if it comes from another record
 	epoch timeline.Epoch
 	lost  bool // a gap because the media is gone
+	// unseen: a gap as far as anybody knows, unless memory has the media.
+	unseen bool
 }
 
 // source is the timeline that has, or will have, slot next. Those that are used up are dropped.
@@ -65,9 +71,13 @@ func (f *feed) source() (segmenter.Rendition, *timeline.Snapshot) {
 // pasts is how many snapshots are kept, half a window apart: memory holds the media of 2*window+2 slots.
 const pasts = 6
 
-// remember keeps the newest snapshot if half a window has passed since the one that was kept last.
-func (f *feed) remember(window int) {
+// look keeps the newest snapshot if half a window has passed since the one that was kept last, and notes what it missed.
+func (f *feed) look(window int) {
 	_, s := f.newest()
+	if len(s.Segments) > 0 && s.Segments[0].N > f.looked && f.looked > 0 {
+		f.unseenFrom, f.unseenTo = f.looked, s.Segments[0].N
+	}
+	f.looked = max(f.looked, closedBefore(s))
 	f.past = slices.DeleteFunc(f.past, func(s *timeline.Snapshot) bool { return closedBefore(s) <= f.next })
 	if end := closedBefore(s); end > f.next && (len(f.past) == 0 || end >= closedBefore(f.past[len(f.past)-1])+uint64(window+1)/2) {
 		f.past = append(f.past, s)
@@ -78,9 +88,8 @@ func (f *feed) remember(window int) {
 }
 
 // snapshot is one that has slot next, or else the one that will have it or has forgotten it.
-func (f *feed) snapshot(window int) *timeline.Snapshot {
+func (f *feed) snapshot() *timeline.Snapshot {
 	_, s := f.source()
-	f.remember(window)
 	for _, old := range f.past {
 		if seg := old.Segment(f.next); seg != nil && seg.State != timeline.Open {
 			return old

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/moqpack/moqpack/segmenter/timeline"
 	"github.com/moqpack/moqpack/storage"
 	"github.com/moqpack/moqpack/storage/storagetest"
 )
@@ -217,4 +218,48 @@ func TestAStoreThatFailsNowAndThenDoesNotFillTheLog(t *testing.T) {
 		}
 		a.stop(t)
 	})
+}
+
+// Gaps that are made at once leave a short window before anybody sees them. They are no loss of the archive's; media that does so is.
+func TestWhatWasAlwaysAGapIsNoLoss(t *testing.T) {
+	for _, burst := range []bool{false, true} {
+		inBubble(t, func(t *testing.T) {
+			b, s := newBroadcast(t, 3, "v", "a"), newBucket(t)
+			if !burst {
+				b.lost["v"] = []uint64{begin + 10, begin + 11, begin + 12, begin + 13, begin + 14, begin + 15}
+			}
+			a := start(t, b, Config{Store: s})
+			b.start(begin)
+			b.live(begin, begin+10)
+			if burst {
+				time.Sleep(12 * time.Second)
+				for n := uint64(begin + 10); n < begin+16; n++ {
+					b.play(n)
+				}
+			} else {
+				b.live(begin+10, begin+16)
+			}
+			b.live(begin+16, begin+24)
+			after(time.Second)
+			compare(t, b.documents(), s.documents())
+			gaps := 0
+			for _, track := range []string{"v", "a"} {
+				entries, err := a.Segments(t.Context(), track, begin, begin+24)
+				must(t, err)
+				for _, e := range entries {
+					if e.State == timeline.Gap {
+						gaps++
+					}
+				}
+			}
+			want := 6 // that were published
+			if burst {
+				want = int(a.Status().Lost) // as many as were not seen in time
+			}
+			if st := a.Status(); gaps != want || !burst && st.Lost > 0 {
+				t.Errorf("burst %v: %d gaps, %+v", burst, gaps, st)
+			}
+			a.stop(t)
+		})
+	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/segmenter/timeline"
+	"github.com/moqpack/moqpack/storage"
 )
 
 // pull takes what f has, as far as it may: segments to the store, gaps to the batch.
@@ -13,6 +14,7 @@ func (r *run) pull(ctx context.Context, f *feed) {
 	if !f.begun && !r.begin(ctx, f) {
 		return
 	}
+	f.look(r.plan.Window)
 	limit := max(minFlight, inFlight/len(r.feeds))
 	f.next = max(f.next, r.a.First()) // what retention has given up need not come any more
 	for {
@@ -39,23 +41,25 @@ func (r *run) pull(ctx context.Context, f *feed) {
 			}
 			return
 		}
-		if c.entry.State == timeline.Gap {
-			if !r.gap(f, c) {
-				return
-			}
-		} else {
-			if f.flying >= limit {
-				return
-			}
+		full := c.entry.State == timeline.Full
+		switch {
+		case (full || c.unseen) && f.flying >= limit || !full && !r.due(f, c.entry.N):
+			return
+		case full:
 			r.putSegment(ctx, f, c)
+		case c.unseen:
+			r.probe(ctx, f, c)
+		default:
+			r.gap(f, c)
 		}
+		f.next++
 		f.epoch = &c.epoch
 	}
 }
 
 // candidate is what is known of f's next slot. ok is false while nothing is.
 func (r *run) candidate(ctx context.Context, f *feed) (c candidate, ok bool) {
-	s := f.snapshot(r.plan.Window)
+	s := f.snapshot()
 	if len(s.Segments) == 0 || s.Position().N <= f.next {
 		return c, false
 	}
@@ -133,7 +137,11 @@ func (r *run) forgotten(ctx context.Context, f *feed, first uint64, e timeline.E
 	if before := r.before(f); before != nil && e.First > n {
 		e = *before
 	}
-	return lostSlot(r.plan.Grid, n, e), true
+	c = lostSlot(r.plan.Grid, n, e)
+	if f.unseenFrom <= n && n < f.unseenTo {
+		c.lost, c.unseen = false, true
+	}
+	return c, true
 }
 
 // before is the epoch of the slot that was taken last, or nil.
@@ -168,24 +176,37 @@ func (r *run) spool(ctx context.Context, f *feed, near *Archive, first uint64) {
 	})
 }
 
-// gap takes a slot without media, unless the media of another instance may still come.
-func (r *run) gap(f *feed, c candidate) bool {
-	n := c.entry.N
-	if _, ok := r.a.entry(f.track, n); ok {
-		f.next++
-		return true
-	}
+// due reports whether slot n may be recorded as a gap: its media will not come from another instance any more.
+func (r *run) due(f *feed, n uint64) bool {
+	_, recorded := r.a.entry(f.track, n)
 	_, s := f.newest()
-	if n+1+grace > r.edge() && !s.Ended {
-		return false
+	return recorded || n+1+grace <= r.edge() || s.Ended
+}
+
+// gap records a slot without media, unless something is recorded.
+func (r *run) gap(f *feed, c candidate) {
+	if _, recorded := r.a.entry(f.track, c.entry.N); recorded {
+		return
 	}
 	if c.lost {
-		r.lose(f, n)
+		r.lose(f, c.entry.N)
 	}
 	c.entry.Digest = ""
 	r.add(f.track, c.entry)
-	f.next++
-	return true
+}
+
+// probe records a slot that nobody has seen as a gap, after a look beside the loop whether there was media.
+func (r *run) probe(ctx context.Context, f *feed, c candidate) {
+	f.flying++
+	name := manifest.Name{Kind: manifest.Segment, Channel: r.a.cfg.Channel, Track: f.track, N: c.entry.N}
+	r.do(func() func() {
+		_, err := r.a.cfg.Media.Get(ctx, name.Key())
+		return func() {
+			f.flying--
+			c.lost = !errors.Is(err, storage.ErrNotFound)
+			r.gap(f, c)
+		}
+	})
 }
 
 // lose counts a slot whose media is gone, and says so once for each stretch of them.
@@ -203,7 +224,6 @@ func (r *run) lose(f *feed, n uint64) {
 // putSegment puts the segment c beside the loop.
 func (r *run) putSegment(ctx context.Context, f *feed, c candidate) {
 	f.flying++
-	f.next++
 	t := f.sources[0].Track
 	r.do(func() func() {
 		e, err := r.a.putSegment(ctx, t, c.entry)

@@ -14,8 +14,8 @@ import (
 type Retain struct {
 	Age   time.Duration // of media, behind the newest segment; 0: for ever
 	Bytes int64         // of all segments that are listed; 0: without bound
-	// Grace is how long media stays after the documents have dropped it, for those who still hold an older one. 0: as long as any
-	// cache keeps documents, and a minute at least.
+	// Grace is how long media stays after the documents have dropped it, for those who still hold an older one. 0: twice as
+	// long as any cache keeps documents, and a minute at least.
 	Grace time.Duration
 }
 
