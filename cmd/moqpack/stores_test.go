@@ -45,6 +45,8 @@ func TestCheckSaysWhatIsWrongWithABucket(t *testing.T) {
 		{"another bucket", func(c *config.S3) { c.URL = "s3://elsewhere/live" }, "there is no such bucket"},
 		{"no name of a bucket", func(c *config.S3) { c.URL = "s3://UPPER/live" }, "no name of a bucket"},
 		{"wrong secret", func(*config.S3) { t.Setenv("AWS_SECRET_ACCESS_KEY", "topsecret-but-wrong") }, "secret key is wrong"},
+		{"wrong region", func(c *config.S3) { c.Region = "eu-nowhere-9" }, "--s3-region"},
+		{"no store", func(c *config.S3) { c.Endpoint = "http://127.0.0.1:1" }, "store is not available"},
 		{"wrong key", func(*config.S3) { t.Setenv("AWS_ACCESS_KEY_ID", "nobody") }, "does not know the access key"},
 	} {
 		c := good

@@ -3,6 +3,7 @@ package s3test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -12,15 +13,18 @@ import (
 	"time"
 )
 
-// Server is a running versitygw, or one that was stopped.
+// Server is a running versitygw, or one that was stopped. Its methods must not be called at the same time.
 type Server struct {
-	Endpoint          string // URL; it does not change
-	Access, Secret    string
-	Data              string // directory: a sub-directory is a bucket
+	Endpoint       string // URL; it does not change
+	Access, Secret string
+	Data           string // directory: a sub-directory is a bucket
+
 	t                 testing.TB
 	addr, dir, binary string
-	process           *exec.Cmd
 	output            *output
+
+	process *os.Process   // nil: it does not run
+	exited  chan struct{} // closed when the process has ended
 }
 
 // Start starts a server with one empty bucket, which ends with the test.
@@ -32,39 +36,62 @@ func Start(t testing.TB, bucket string) *Server {
 	}
 	dir := t.TempDir()
 	s := &Server{
-		t: t, binary: path, dir: dir, addr: freeAddr(t), Data: filepath.Join(dir, "data"),
+		t: t, binary: path, dir: dir, Data: filepath.Join(dir, "data"),
 		Access: "moqpack-test", Secret: "moqpack-test-secret", output: &output{},
 	}
-	s.Endpoint = "http://" + s.addr
 	if err := os.MkdirAll(filepath.Join(s.Data, bucket), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Kill)
-	s.Restart()
-	return s
+	for range 3 { // another process may take the port before the server does
+		s.addr = freeAddr(t)
+		s.Endpoint = "http://" + s.addr
+		if err = s.launch(); err == nil {
+			return s
+		}
+	}
+	t.Fatal(err)
+	return nil
 }
 
 // Restart starts the server on the same address, with the same data, after a Kill.
 func (s *Server) Restart() {
 	s.t.Helper()
+	if err := s.launch(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// launch returns when the server listens.
+func (s *Server) launch() error {
 	cmd := exec.Command(s.binary, "--port", s.addr, "posix", s.Data)
 	cmd.Env = []string{"ROOT_ACCESS_KEY=" + s.Access, "ROOT_SECRET_KEY=" + s.Secret, "HOME=" + s.dir}
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
+		return fmt.Errorf("s3test: %w", err)
 	}
-	s.process = cmd
-	for end := time.Now().Add(20 * time.Second); ; {
+	exited := make(chan struct{}) // Kill waits for it
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait()
+	}()
+	s.process, s.exited = cmd.Process, exited
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.addr)
 		if err == nil {
 			_ = conn.Close()
-			return
 		}
-		if time.Now().After(end) {
-			s.t.Fatalf("s3test: the server does not listen: %v\n%s", err, s.output)
+		select {
+		case <-exited: // whoever listens, it is not this server
+			return fmt.Errorf("s3test: the server ends: %s", s.output)
+		case <-time.After(20 * time.Millisecond):
 		}
-		<-time.After(20 * time.Millisecond)
+		if err == nil {
+			return nil
+		}
 	}
+	s.Kill()
+	return fmt.Errorf("s3test: the server does not listen: %s", s.output)
 }
 
 // Kill ends the server at once, whatever it is doing.
@@ -72,8 +99,8 @@ func (s *Server) Kill() {
 	if s.process == nil {
 		return
 	}
-	_ = s.process.Process.Kill()
-	_ = s.process.Wait()
+	_ = s.process.Kill()
+	<-s.exited
 	s.process = nil
 }
 

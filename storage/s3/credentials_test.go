@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // rotating makes a credential_process that counts how often it is asked, and sets what it says.
@@ -76,6 +78,28 @@ func TestExpiredCredentialsAreRenewedOnce(t *testing.T) {
 	wg.Wait()
 	if n := asked(); n != 2 {
 		t.Errorf("credentials were asked for %d times, want once and once more", n)
+	}
+}
+
+func TestWhoIsRefusedLateDoesNotDropNewCredentials(t *testing.T) {
+	asked := 0
+	k := keys{cache: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		asked++
+		return aws.Credentials{AccessKeyID: fmt.Sprint(asked), SecretAccessKey: "s"}, nil
+	}))}
+	var first aws.Credentials
+	for i := range 3 {
+		c, err := k.get(t.Context(), time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = c
+		}
+		k.renew(first)
+	}
+	if asked != 2 {
+		t.Errorf("credentials were asked for %d times, want twice", asked)
 	}
 }
 

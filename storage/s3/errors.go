@@ -215,6 +215,8 @@ func plain(err error) error {
 	}
 	var e smithy.APIError
 	switch status := status(err); {
+	case errors.As(err, &e) && status == 0: // one of a batch
+		return fmt.Errorf("%s%s", clean(e.ErrorCode()), message(e))
 	case errors.As(err, &e):
 		return fmt.Errorf("%d %s%s", status, clean(e.ErrorCode()), message(e))
 	case status != 0:
