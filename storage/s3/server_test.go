@@ -112,7 +112,7 @@ func TestAnOutageIsNamedAndOver(t *testing.T) {
 	srv.Kill()
 	for name, op := range operations(s, v) {
 		begin := time.Now()
-		if err := op(t.Context()); !errors.Is(err, storage.ErrUnavailable) || time.Since(begin) > 5*time.Second {
+		if err := op(t.Context()); !errors.Is(err, storage.ErrUnavailable) || time.Since(begin) > 10*time.Second {
 			t.Errorf("%s in the outage = %v after %v, want ErrUnavailable", name, err, time.Since(begin))
 		}
 	}
