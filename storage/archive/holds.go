@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/moqpack/moqpack/manifest"
@@ -22,6 +23,9 @@ type Hold struct {
 
 // touches reports whether any of the slots from, ..., to-1 is held.
 func (h *Hold) touches(from, to uint64) bool { return to > h.From && (h.To == 0 || from <= h.To) }
+
+// Covers reports whether all of the slots from, ..., to are held.
+func (h *Hold) Covers(from, to uint64) bool { return from >= h.From && (h.To == 0 || to <= h.To) }
 
 // errHold marks a hold that cannot be read. As long as it is there, nothing is deleted.
 var errHold = errors.New("the hold is malformed, and so nothing is deleted: release it, or put it right")
@@ -69,9 +73,15 @@ func ReleaseHold(ctx context.Context, store storage.Store, channel, id string) e
 	return nil
 }
 
+// Listed is what holds are read from: a Store, or what only reads one.
+type Listed interface {
+	storage.Getter
+	List(ctx context.Context, prefix string) iter.Seq2[string, error]
+}
+
 // Holds are the holds of a channel by their names. If one of them cannot be read, the error says which: then everything must be
 // taken to be held.
-func Holds(ctx context.Context, store storage.Store, channel string) (map[string]Hold, error) {
+func Holds(ctx context.Context, store Listed, channel string) (map[string]Hold, error) {
 	const most = 100_000
 	holds := map[string]Hold{}
 	for key, err := range store.List(ctx, holdPrefix(channel)) {

@@ -147,6 +147,9 @@ func vacate(ctx context.Context, store storage.Durable, name string, replace boo
 
 // hold keeps what is chosen from retention, and makes sure that it came in time.
 func (r *Recording) hold(ctx context.Context, store storage.Durable, c *selection, name string) error {
+	if err := r.stays(ctx, store, c, name); err != nil {
+		return err
+	}
 	h := archive.Hold{From: c.from, To: c.to, Reason: fmt.Sprintf("clip %q is made of it", name)}
 	err := archive.PutHold(ctx, store, r.channel, holdID(name), h)
 	if errors.Is(err, storage.ErrConflict) { // that of a clip which is replaced, or could not be finished
@@ -157,15 +160,29 @@ func (r *Recording) hold(ctx context.Context, store storage.Durable, c *selectio
 	if err != nil {
 		return fmt.Errorf("clip %q: %w", name, err)
 	}
-	head, err := archive.ReadHead(ctx, store, r.channel)
-	if err != nil {
-		return err
-	}
-	if head.First > c.from {
-		err := fmt.Errorf("clip %q: %w: retention has just taken the media before segment %d: begin later", name, ErrRange, head.First)
+	if err := r.stays(ctx, store, c, name); err != nil {
 		return errors.Join(err, archive.ReleaseHold(ctx, store, r.channel, holdID(name)))
 	}
 	return nil
+}
+
+// stays reports what retention may have taken of what is chosen: what is before the first slot, unless there is a hold that is not
+// the clip's own, which is about to be replaced.
+func (r *Recording) stays(ctx context.Context, store storage.Durable, c *selection, name string) error {
+	head, err := archive.ReadHead(ctx, store, r.channel)
+	if err != nil || head.First <= c.from {
+		return err
+	}
+	holds, err := archive.Holds(ctx, store, r.channel)
+	if err != nil {
+		return err
+	}
+	for id, h := range holds {
+		if id != holdID(name) && h.Covers(c.from, min(c.to, head.First-1)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("clip %q: %w: retention takes the media before segment %d: begin later", name, ErrRange, head.First)
 }
 
 // present is the clip as its documents show it.

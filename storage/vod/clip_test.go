@@ -239,6 +239,52 @@ func TestAClipOfWhatRetentionTakesIsRefused(t *testing.T) {
 	}
 }
 
+func TestWhatIsHeldCanBeAskedFor(t *testing.T) {
+	w := broadcast(t, 20)
+	line := w.entries["video-360"]
+	hold := archive.Hold{From: line[1].N, To: line[3].N}
+	if err := archive.PutHold(t.Context(), w.store, "demo", "court", hold); err != nil {
+		t.Fatal(err)
+	}
+	w.head.First = line[6].N
+	w.save()
+	r := w.open()
+	if r.First != 1795255214e9 {
+		t.Errorf("the record begins at %d", r.First)
+	}
+	ask := func(first, last uint64) (vod.Range, error) {
+		from, err := vod.ParseWhen(vod.Stamp(int64(first) * 2e9))
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := vod.ParseWhen(vod.Stamp(int64(last+1) * 2e9))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Range(from, to)
+	}
+	if _, err := ask(line[3].N, line[4].N); !errors.Is(err, vod.ErrRange) {
+		t.Errorf("half held: %v", err)
+	}
+	g, err := ask(hold.From, hold.To)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := r.Clip(t.Context(), w.store, "evidence", g, false)
+	if err != nil || rep.Duration != 6e9 {
+		t.Fatalf("%+v, %v", rep, err)
+	}
+	if err := archive.ReleaseHold(t.Context(), w.store, "demo", "court"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.open().Clip(t.Context(), w.store, "evidence", g, true); !errors.Is(err, vod.ErrRange) {
+		t.Errorf("made anew of what only it holds: %v", err)
+	}
+	if keys := w.keys("demo/hold"); len(keys) != 1 {
+		t.Errorf("the clip is held by %v", keys)
+	}
+}
+
 func TestAHoleOfYearsIsNotFilled(t *testing.T) {
 	w := broadcast(t, 20)
 	for track := range w.entries {

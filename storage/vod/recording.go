@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/moqpack/moqpack/internal/media"
@@ -38,6 +39,13 @@ type Kept struct {
 	Head        archive.Head
 	First, Last int64 // nanoseconds of Unix time: from the first frame to the end of the last one, of the main track
 	Main        string
+	// Held are slots before Head.First that stay nevertheless. What lies in one of them may be asked for by its times.
+	Held []archive.Hold
+}
+
+// held reports whether the slots are kept by one hold.
+func (k *Kept) held(from, to uint64) bool {
+	return slices.ContainsFunc(k.Held, func(h archive.Hold) bool { return h.Covers(from, to) })
 }
 
 // Open reads what is kept of the channel. An archive may go on growing meanwhile.
@@ -49,6 +57,13 @@ func Open(ctx context.Context, store Source, channel string) (*Recording, error)
 	r := &Recording{Kept: Kept{Head: head}, store: store, channel: channel}
 	if r.chunks, err = archive.ChunkNumbers(ctx, store, channel); err != nil {
 		return nil, err
+	}
+	holds, err := archive.Holds(ctx, store, channel)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(holds)) {
+		r.Held = append(r.Held, holds[id])
 	}
 	for i := range head.Tracks {
 		for _, e := range head.Tracks[i].Epochs {
@@ -97,7 +112,7 @@ func (r *Recording) edge(ctx context.Context, t *archive.Track, order func(func(
 			slices.Reverse(all)
 		}
 		for _, s := range all {
-			if s.State == timeline.Full {
+			if s.State == timeline.Full && s.N >= r.Head.First {
 				return s, nil
 			}
 		}
@@ -160,7 +175,7 @@ func (r *Recording) read(ctx context.Context, numbers []uint64) (map[string][]se
 		for i := range r.Head.Tracks {
 			t := &r.Head.Tracks[i]
 			for _, e := range c.Tracks[t.Name] {
-				if e.N < r.Head.First {
+				if e.N < r.Head.First && !r.held(e.N, e.N) {
 					continue
 				}
 				s, err := place(t, e)
@@ -263,10 +278,12 @@ func (k *Kept) Range(start, end When) (Range, error) {
 	if g.End, err = end.at(k, g.Start, true); err != nil {
 		return Range{}, fmt.Errorf("end: %w", err)
 	}
-	slack := k.Head.Plan.Grid.Start(1, 1e9)
+	grid := k.Head.Plan.Grid
+	slack := grid.Start(1, 1e9)
 	switch {
 	case g.End <= g.Start:
 		return Range{}, fmt.Errorf("%s to %s: the end is not after the start", Stamp(g.Start), Stamp(g.End))
+	case g.Start >= 0 && k.held(grid.Slot(g.Start, 1e9), grid.Slot(g.End-1, 1e9)):
 	case g.Start < k.First-slack || g.End > k.Last+slack || g.Start >= k.Last || g.End <= k.First:
 		return Range{}, fmt.Errorf("%s to %s: %w, which is %s to %s: ask for what lies in it", Stamp(g.Start), Stamp(g.End), ErrRange,
 			Stamp(k.First), Stamp(k.Last))
