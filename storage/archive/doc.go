@@ -13,4 +13,26 @@
 // compare-and-swap after merging, and only grows: a segment that is there wins over a gap. Documents are rendered from the
 // merged record, so that no writer takes the live edge back: whoever finds a document that another one wrote reads its version
 // first, and then the record.
+//
+// What grows with time is the chunks of the record and the media, which a Keeper bounds, and two things that nobody prunes: the
+// head has every track and epoch there ever was, some 170 bytes for each epoch of a track, and each epoch has a claim of about as
+// many. A publisher that begins anew once an hour makes that 7 MB of head in a year with five tracks, which is read every 30 s: give
+// such a channel a new name in time.
+//
+// Where things are:
+//
+//	record.go              what the books say, how they merge, how they are decoded
+//	books.go               the books in a store, for who writes them
+//	read.go, reader.go     the same for others: without a store that can write, and leaving out what is damaged
+//	archive.go, run.go     Archive and the loop of its Run
+//	begin.go, feed.go      where a track begins, and what is known of its slots
+//	pull.go, upload.go     which slot is taken next, and how its media gets to the store
+//	round.go, documents.go the record, and then the documents, are written
+//	view.go, line.go       what an Archive remembers of its record
+//	segments.go            entries of the record for an archive that is farther
+//	status.go, trouble.go  what it tells others, and how it tries again
+//	retain.go, clean.go    Keeper: what is given up, and its deletion; listed.go: what documents still list; holds.go: what stays
+//	ledger.go, claims.go   Ledger: what instances agree on; published.go: what the others have published
+//	past.go, merge.go      what a start goes on from; mend.go: what a crash has torn
+//	cost.go                what a layout costs in requests
 package archive

@@ -19,8 +19,9 @@ import (
 var errAway = errors.New("archive: the store did not answer a moment ago, and is asked again later")
 
 const (
-	awayFor   = 10 * time.Second // how long a store that did not answer is not asked
-	maxAlone  = 16               // epochs begun alone that are remembered
+	awayFor  = 10 * time.Second // how long a store that did not answer is not asked
+	maxAlone = 16               // epochs begun alone that are remembered
+	// retryWait is the first wait between two attempts. It is short, and not left to chance as an archive's: patience is.
 	retryWait = 50 * time.Millisecond
 )
 
@@ -158,18 +159,6 @@ func retry(ctx context.Context, do func() error) error {
 		if !rest(ctx, wait) {
 			return err
 		}
-	}
-}
-
-// rest waits, and reports whether ctx is not done.
-func rest(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

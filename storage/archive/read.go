@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/storage"
@@ -41,10 +39,9 @@ func ChunkNumbers(ctx context.Context, store Records, channel string) ([]uint64,
 	prefix := manifest.PrivateKey(channel, "record-")
 	for key, err := range store.List(ctx, prefix) {
 		if err != nil {
-			return nil, fmt.Errorf("archive: %w", err)
+			return nil, fmt.Errorf("archive: chunks of the record: %w", err)
 		}
-		n, err := strconv.ParseUint(strings.TrimSuffix(key[len(prefix):], ".json"), 10, 64)
-		if err == nil && chunkOf(n) == n && chunkKey(channel, n) == key {
+		if n, ok := numbered(key, prefix); ok && chunkOf(n) == n {
 			all = append(all, n)
 		}
 	}

@@ -57,18 +57,7 @@ func soundEpoch(e *timeline.Epoch) bool {
 
 // listChunks is From of every chunk that exists, ascending.
 func (r *reader) listChunks(ctx context.Context) ([]uint64, error) {
-	prefix := manifest.PrivateKey(r.channel, "record-")
-	var froms []uint64
-	for key, err := range r.store.List(ctx, prefix) {
-		if err != nil {
-			return nil, fmt.Errorf("archive: chunks of the record: %w", err)
-		}
-		if n, ok := numbered(key, prefix); ok && n == chunkOf(n) {
-			froms = append(froms, n)
-		}
-	}
-	slices.Sort(froms)
-	return froms, nil
+	return ChunkNumbers(ctx, r.store, r.channel)
 }
 
 // readChunk returns the chunk that begins with slot from. One that is not there, or that cannot be read, is empty; ok is false for

@@ -24,6 +24,18 @@ func (b *backoff) next() time.Duration {
 	return rand.N(ceiling)
 }
 
+// rest waits, and reports whether ctx is not done.
+func rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // insist tries until it works, or fails for good, or ctx ends. what names the attempt in the books of troubles.
 func (a *Archive) insist(ctx context.Context, what string, try func() error) error {
 	var b backoff

@@ -69,16 +69,11 @@ func otherGrid(channel string, there, ours timeline.Grid) error {
 
 // newest is From of the newest chunk that is there.
 func (b *books) newest(ctx context.Context) (from uint64, ok bool, err error) {
-	prefix := manifest.PrivateKey(b.channel, "record-")
-	for key, err := range b.store.List(ctx, prefix) {
-		if err != nil {
-			return 0, false, fmt.Errorf("archive: %w", err)
-		}
-		if n, isNumber := numbered(key, prefix); isNumber && n == chunkOf(n) {
-			from, ok = max(from, n), true
-		}
+	all, err := ChunkNumbers(ctx, b.store, b.channel)
+	if err != nil || len(all) == 0 {
+		return 0, false, err
 	}
-	return from, ok, nil
+	return all[len(all)-1], true, nil
 }
 
 // chunks are those from, ..., to, both of them From of a chunk. Those that do not exist are empty.
