@@ -62,7 +62,8 @@ type Documents interface {
 	// Load returns the document under key and its version, or ErrNotFound.
 	Load(ctx context.Context, key string) (Blob, Version, error)
 	// Swap replaces the document if its version is still old, and otherwise changes nothing and returns ErrStale. When an
-	// acknowledgement was lost, the next Swap is ErrStale, and Load tells whether what is there is one's own.
+	// acknowledgement was lost, the next Swap is ErrStale, and Load tells whether what is there is one's own. Of two writers of the
+	// same content, both may succeed.
 	Swap(ctx context.Context, key string, b Blob, old Version) (Version, error)
 }
 
