@@ -141,9 +141,13 @@ func (s *Server) writeStored(w http.ResponseWriter, r *http.Request, c *channel,
 		}
 	}
 	b, err := c.Store().Get(r.Context(), key)
-	if errors.Is(err, storage.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
 		if why := absent(); why != nil {
 			return why
+		}
+		if name.Kind == manifest.Segment { // a disk has lost it, and nobody else has it
+			s.log.Error("segment lost: viewers get a gap", "key", key, "err", err)
+			return refuse(hole, "lost")
 		}
 		return fault(fmt.Errorf("published but not stored: %w", err))
 	}

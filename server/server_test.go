@@ -136,13 +136,17 @@ func TestAPanicCostsOneRequest(t *testing.T) {
 	expect(t, get(s, "/healthz"), 200, "no-store")
 }
 
-func TestMediaThatIsListedButNotStoredIsAFault(t *testing.T) {
+func TestMediaThatWasLostIsAGapAndAHeaderAFault(t *testing.T) {
 	var log bytes.Buffer
 	show := newShow(t)
 	show.segments(first, first+3)
-	show.must(show.store.Delete(t.Context(), "demo/v/902.m4s"))
+	show.must(show.store.Delete(t.Context(), "demo/v/902.m4s", "demo/v/init-0123abcd.mp4"))
 	s := newServer(t, Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, show)
-	expect(t, get(s, "/demo/v/902.m4s"), 500, "no-store")
+	expect(t, get(s, "/demo/v/902.m4s"), 204, "public, max-age=1")
+	if !strings.Contains(log.String(), "segment lost") {
+		t.Errorf("the log says %q", log.String())
+	}
+	expect(t, get(s, "/demo/v/init-0123abcd.mp4"), 500, "no-store")
 	if !strings.Contains(log.String(), "published but not stored") {
 		t.Errorf("the log says %q", log.String())
 	}
