@@ -17,6 +17,7 @@ type view struct {
 	kind  manifest.Kind
 	track string // of a media playlist
 	skip  bool   // a delta update
+	over  bool   // a recording that nobody watches live any more
 }
 
 // stamp is the version of one rendition as a view sees it: low-latency playlists change with every part, the other

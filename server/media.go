@@ -122,6 +122,9 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 		if seg := snap.Segment(name.N); name.Kind == manifest.Segment && seg != nil {
 			return refuse(hole, "a gap")
 		}
+		if name.Kind == manifest.Segment && snap.Ended && name.N <= snap.Position().N+1 {
+			return refuse(hole, "the broadcast has ended") // who did not know yet gives up on a 404
+		}
 		return refuse(missing, "there is no such media: a gap, or a hint that was taken back")
 	}
 	return s.writeStored(w, r, c, name, func() error {

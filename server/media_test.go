@@ -92,7 +92,9 @@ func TestMediaAfterTheEndIsNotWaitedFor(t *testing.T) {
 	show.segments(first, first+3)
 	show.must(show.timeline("v").Timeline.End())
 	s := newServer(t, Config{}, show)
-	expect(t, get(s, "/demo/v/903.m4s"), 404, oneMinute)
+	expect(t, get(s, "/demo/v/903.m4s"), 204, oneSecond) // asked for by who did not know yet
+	expect(t, get(s, "/demo/v/904.m4s"), 204, oneSecond)
+	expect(t, get(s, "/demo/v/905.m4s"), 404, oneMinute)
 	expect(t, get(s, "/demo/v/903.0.m4s"), 404, oneMinute)
 	expect(t, get(s, "/demo/v/902.m4s"), 200, storage.Immutable)
 }

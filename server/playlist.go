@@ -51,7 +51,7 @@ func (s *Server) playlist(w http.ResponseWriter, r *http.Request, c *channel, ou
 	if d.recent(snap) && !snap.Ended {
 		ttl = maxAge(6 * time.Duration(out.Plan.TargetDuration) * time.Second)
 	}
-	return s.writeDocument(w, r, s.document(c, out, view{name.Kind, name.Track, d.skip}), ttl)
+	return s.writeDocument(w, r, s.document(c, out, view{kind: name.Kind, track: name.Track, skip: d.skip}), ttl)
 }
 
 // overview answers a request for a multivariant playlist or an MPD. While a channel starts, it waits for every rendition:
@@ -64,7 +64,32 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request, c *channel, ou
 	if err := s.settle(r.Context(), out, ready); err != nil {
 		return err
 	}
-	return s.writeDocument(w, r, s.document(c, out, view{kind: name.Kind}), "")
+	v := view{kind: name.Kind}
+	v.over = name.Kind == manifest.MPD && over(manifest.Present(c.name, out, c.From()), time.Now())
+	return s.writeDocument(w, r, s.document(c, out, v), "")
+}
+
+// goodbye is how long after the end of its media a broadcast may still be watched live.
+const goodbye = time.Minute
+
+// over reports whether the presentation has ended and everybody has seen the last of it. Until then its low-latency MPD stays
+// dynamic: when that becomes static, Shaka Player makes a list of all segments since 1970, and the page of who is watching dies.
+// Who comes later gets a recording that begins at its beginning.
+func over(p manifest.Presentation, now time.Time) bool {
+	if !p.Ended() {
+		return false
+	}
+	for i := range p.Renditions {
+		r := &p.Renditions[i]
+		if k := len(r.Segments); k > 0 {
+			last := &r.Segments[k-1]
+			e := r.Epoch(last.Epoch)
+			if now.Sub(manifest.UnixMilli(e, p.End(e, last))) < goodbye {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // settle waits until every rendition is ready, or one is established. When that takes too long, one that is ready is enough.

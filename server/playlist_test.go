@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/moqpack/moqpack/manifest"
 )
 
 const (
@@ -210,6 +212,29 @@ func TestADocumentIsRenderedAgainWhenItsVersionChanges(t *testing.T) {
 	show.part("v", 903, 1)
 	load()
 	want("another part", 3, 2, 2)
+}
+
+func TestTheLowLatencyMPDBecomesARecordingWhenNobodyWatchesLiveAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		show := newShow(t)
+		show.segments(first, first+3) // the bubble's clock is decades later
+		s := newServer(t, Config{}, show)
+		if mpd := get(s, "/demo/index.mpd").Body.String(); !strings.Contains(mpd, `type="dynamic"`) {
+			t.Errorf("while it is live:\n%s", mpd)
+		}
+		for _, track := range []string{"v", "a"} {
+			show.must(show.timeline(track).Timeline.End())
+		}
+		if index, legacy := get(s, "/demo/index.mpd"), get(s, "/demo/legacy.mpd"); index.Body.String() != legacy.Body.String() ||
+			!strings.Contains(legacy.Body.String(), `type="static"`) {
+			t.Errorf("long after the end:\n%s", index.Body)
+		}
+		end := time.UnixMilli(int64(first+3) * 2000)
+		p := manifest.Present("demo", show.out, 0)
+		if over(p, end.Add(goodbye-time.Second)) || !over(p, end.Add(goodbye)) {
+			t.Error("the time to say goodbye is not a minute")
+		}
+	})
 }
 
 func TestDocumentsLearnThatTheBroadcastEnded(t *testing.T) {

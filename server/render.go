@@ -21,6 +21,9 @@ func render(p manifest.Presentation, v view) (manifest.Document, error) {
 	case manifest.LegacyPlaylist:
 		return legacy.Media(p, v.track)
 	case manifest.MPD:
+		if v.over {
+			return dash.Legacy(p)
+		}
 		return dash.Live(p)
 	case manifest.LegacyMPD:
 		return dash.Legacy(p)
