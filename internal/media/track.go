@@ -29,7 +29,11 @@ type Packaging string
 
 // The packagings that the demuxers read.
 const (
-	CMAF Packaging = "cmaf"
+	CMAF   Packaging = "cmaf"
+	LOC    Packaging = "loc"    // draft-ietf-moq-loc, and moq-dev's variant of it
+	LOCMAF Packaging = "locmaf" // draft-einarsson-moq-locmaf
+	Legacy Packaging = "legacy" // hang: a timestamp and a codec's bitstream
+	MoqMI  Packaging = "moq-mi" // draft-cenzano-moq-media-interop
 )
 
 // Track is one track as its catalog describes it. Where the catalog and the init segment disagree, the init wins.
@@ -41,6 +45,8 @@ type Track struct {
 	Role      string    `json:"role,omitempty"`  // "video", "audio", "audiodescription", ... ; may be empty
 	Codec     string    `json:"codec,omitempty"` // RFC 6381; may be empty until the init is known
 	Init      []byte    `json:"-"`               // CMAF header (ftyp+moov); nil when it comes at the head of an object
+	Config    []byte    `json:"-"`               // decoder configuration (avcC, hvcC, av1C, AudioSpecificConfig, OpusHead) of LOC and Legacy; nil when it is in the objects
+	Timescale uint32    `json:"-"`               // ticks per second of LOC timestamps as the catalog says; 0 unknown
 
 	Width      int    `json:"width,omitempty"` // pixels, display size; 0 unknown
 	Height     int    `json:"height,omitempty"`
