@@ -62,6 +62,8 @@ type Track struct {
 	AltGroup    int `json:"altGroup,omitempty"` // tracks of one alternative group may be switched between; 0 none
 	RenderGroup int `json:"renderGroup,omitempty"`
 
+	Protections []Protection `json:"protections,omitempty"` // of an encrypted track, in catalog order
+
 	MaxGroupDuration time.Duration `json:"maxGroupDuration,omitempty"` // ns in JSON; 0 unknown
 	TargetLatency    time.Duration `json:"targetLatency,omitempty"`    // ns in JSON; 0 unknown
 }
