@@ -17,7 +17,7 @@ import (
 // broadcast is a follower's work on one session.
 type broadcast struct {
 	*follower
-	session *moqt.Session
+	session asker
 	serve   func(func() error) // has follow run a function and wait for it; its error ends the session
 
 	// owned by the goroutine that applies catalogs
@@ -36,7 +36,7 @@ type running struct {
 }
 
 // follow reads the catalog, and the tracks that the receiver wants of it, until ctx ends or something ends the session.
-func (f *follower) follow(ctx context.Context, s *moqt.Session) error {
+func (f *follower) follow(ctx context.Context, s asker) error {
 	g, ctx := errgroup.WithContext(ctx)
 	b := &broadcast{follower: f, session: s, running: map[string]*running{}, ended: map[string]bool{}}
 	b.serve = g.Go

@@ -85,7 +85,7 @@ func (b *broadcast) decode(ctx context.Context, d *catalog.Decoder, name moqt.Tr
 	fctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	end := media.Location{Group: o.Group, Object: o.Object}
-	ferr := b.session.Fetch(fctx, moqt.FetchRequest{Track: name, Start: media.Location{Group: o.Group}, End: end}, &group)
+	ferr := b.session.Fetch(fctx, moqt.FetchRequest{Track: name, Start: media.Location{Group: o.Group}, End: end}, nil, &group)
 	if ferr != nil {
 		return nil, errors.Join(err, ferr)
 	}

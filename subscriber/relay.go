@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/moqpack/moqpack/subscriber/moqt"
-	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
 
 // relay is a parsed Config.Relay.
@@ -45,15 +43,9 @@ func parseRelay(s string) (r relay, err error) {
 		return r, err
 	}
 	if query.Has("draft") {
-		draft := strings.TrimPrefix(query.Get("draft"), "moqt-")
-		var known []string
-		for _, d := range dialect.All() {
-			known = append(known, strings.TrimPrefix(d.ALPN, "moqt-"))
+		if r.drafts, err = protocolsOf(query.Get("draft")); err != nil {
+			return r, err
 		}
-		if !slices.Contains(known, draft) {
-			return r, fmt.Errorf("draft %q is not one of %s", draft, strings.Join(known, ", "))
-		}
-		r.drafts = []string{"moqt-" + draft}
 		query.Del("draft")
 		u.RawQuery = query.Encode()
 	}
@@ -62,6 +54,19 @@ func parseRelay(s string) (r relay, err error) {
 		r.path += "?" + u.RawQuery
 	}
 	return r, nil
+}
+
+// protocolsOf are the protocols that a draft is called by in a handshake: "18" and "moqt-18" are moqt-18.
+func protocolsOf(draft string) ([]string, error) {
+	var known []string
+	for _, p := range protocols() {
+		short := strings.TrimPrefix(strings.TrimPrefix(p, "moqt-"), "moq-")
+		if draft == p || draft == short {
+			return []string{p}, nil
+		}
+		known = append(known, short)
+	}
+	return nil, fmt.Errorf("draft %q is not one of %s", draft, strings.Join(known, ", "))
 }
 
 // after is the relay to connect to when a session with r has ended with err. Only a GOAWAY leads elsewhere, or has us stay

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/subscriber/catalog"
-	"github.com/moqpack/moqpack/subscriber/moqt"
 )
 
 // Source follows one broadcast through all that can happen to its publisher and relay.
@@ -94,23 +93,11 @@ type follower struct {
 // session connects once, to at, and follows the broadcast until something breaks.
 func (f *follower) session(ctx context.Context, at relay) error {
 	f.cfg.Metrics.connect(f.cfg.Channel)
-	c := moqt.Config{
-		Addr: at.addr, Path: at.path, Drafts: at.drafts, TLS: f.tls.Clone(),
-		Logger: f.log, Metrics: f.cfg.Metrics.session(),
-	}
-	if f.cfg.Packet != nil {
-		conn, err := f.cfg.Packet()
-		if err != nil {
-			return fmt.Errorf("open a socket: %w", err)
-		}
-		defer func() { _ = conn.Close() }()
-		c.Packet = conn
-	}
 	dctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	s, err := moqt.Dial(dctx, c)
+	s, err := f.dial(dctx, at)
 	cancel()
 	if err != nil {
-		return fmt.Errorf("connect to %s: %w", c.Addr, err)
+		return fmt.Errorf("connect to %s: %w", at.addr, err)
 	}
 	f.report.connected(ctx, s.Draft())
 	g, ctx := errgroup.WithContext(ctx)

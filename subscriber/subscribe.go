@@ -34,7 +34,7 @@ type request struct {
 
 // subscribe has the feed follow the track until the subscription ends, and returns why. What lies before the live edge is
 // fetched meanwhile; if it cannot be, the live objects have to do.
-func (f *feed) subscribe(ctx context.Context, s *moqt.Session, q request) error {
+func (f *feed) subscribe(ctx context.Context, s asker, q request) error {
 	if err := f.do(ctx, (*reorder).join); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (f *feed) subscribe(ctx context.Context, s *moqt.Session, q request) error 
 
 // fill fetches what lies before the live edge: by a joining FETCH or, if that is refused, by a standalone one. A peer that
 // does not say where the edge is has nothing to fetch, or would not know how.
-func (f *feed) fill(ctx context.Context, s *moqt.Session, sub *moqt.Subscription, q request) error {
+func (f *feed) fill(ctx context.Context, s asker, sub subscription, q request) error {
 	largest, ok := sub.Largest()
 	if !ok || q.mute.Load() {
 		return f.do(ctx, func(r *reorder) { r.filled(largest, false) })
@@ -81,11 +81,12 @@ func (f *feed) fill(ctx context.Context, s *moqt.Session, sub *moqt.Subscription
 	answer := time.AfterFunc(fetchAnswer, func() { giveUp(errMute) })
 	defer answer.Stop()
 	sink := past{f, &unknown, answer}
-	err := s.Fetch(fctx, moqt.FetchRequest{Join: sub, Groups: largest.Group - from.Group}, sink)
+	before := moqt.FetchRequest{Track: q.name, Start: from, End: largest}
+	err := s.Fetch(fctx, before, sub, sink)
 	if err != nil && fctx.Err() == nil { // in 18 and 19 moq-dev serves this one, but not the other
 		unknown.Store(false)
 		answer.Reset(fetchAnswer)
-		err = s.Fetch(fctx, moqt.FetchRequest{Track: q.name, Start: from, End: largest}, sink)
+		err = s.Fetch(fctx, before, nil, sink)
 	}
 	if errors.Is(context.Cause(fctx), errMute) {
 		q.mute.Store(true)

@@ -32,7 +32,7 @@ type track struct {
 }
 
 // run follows the track on a session until ctx or the track ends, or it is broken for good.
-func (t *track) run(ctx context.Context, s *moqt.Session) error {
+func (t *track) run(ctx context.Context, s asker) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return t.pump(ctx, t.hand) })
 	g.Go(func() error { return t.keep(ctx, s) })
@@ -42,7 +42,7 @@ func (t *track) run(ctx context.Context, s *moqt.Session) error {
 }
 
 // keep subscribes, again and again until the session ends or the publisher calls the track malformed.
-func (t *track) keep(ctx context.Context, s *moqt.Session) error {
+func (t *track) keep(ctx context.Context, s asker) error {
 	again := backoff{first: 250 * time.Millisecond, max: 5 * time.Second}
 	for {
 		began := time.Now()

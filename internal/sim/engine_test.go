@@ -14,6 +14,7 @@ import (
 	"github.com/moqpack/moqpack/internal/sim"
 	"github.com/moqpack/moqpack/internal/sim/live"
 	"github.com/moqpack/moqpack/subscriber/moqt"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
 
 // gather is a sink that keeps everything.
@@ -47,9 +48,14 @@ func engine(t *testing.T, p *sim.Publisher, draft string, from net.PacketConn, a
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AddCert(p.Certificate())
-	s, err := moqt.Dial(t.Context(), moqt.Config{
-		Addr: addr.String(), Drafts: []string{draft}, Packet: from, TLS: &tls.Config{RootCAs: roots, ServerName: "localhost"},
-	})
+	conn, err := transport.Dialer{
+		Protocols: []string{draft}, TLS: &tls.Config{RootCAs: roots, ServerName: "localhost"},
+		Packet: func() (net.PacketConn, error) { return from, nil },
+	}.QUIC(t.Context(), addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := moqt.New(conn, moqt.Config{Authority: addr.String()})
 	if err != nil {
 		t.Fatal(err)
 	}

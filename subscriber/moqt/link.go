@@ -55,10 +55,14 @@ func (r *request) deliver(e event) error {
 
 // setup is our SETUP.
 func (s *Session) setup() *dialect.Setup {
-	return &dialect.Setup{
-		Path: s.c.Path, Authority: s.c.Addr, Implementation: "moqpack",
+	m := &dialect.Setup{
+		WebTransport: s.conn.WebTransport(), Implementation: "moqpack",
 		Tokens: s.c.Tokens, MaxRequestID: peerRequests,
 	}
+	if !m.WebTransport {
+		m.Authority, m.Path = s.c.Authority, s.c.Path
+	}
+	return m
 }
 
 // goaway ends the session: moving over to a new one is the caller's.

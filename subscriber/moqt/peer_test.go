@@ -109,16 +109,34 @@ func connect(t *testing.T, d *dialect.Dialect, c Config) (*Session, *peer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(ln.Close)
-	c.Addr, c.Packet, c.TLS = server.LocalAddr().String(), client, &tls.Config{InsecureSkipVerify: true}
-	s, err := Dial(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := dial(t, client, server.LocalAddr(), c)
 	conn, err := ln.Accept(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, &peer{t: t, d: d, conn: conn, cable: cable}
+}
+
+// dial begins a session with what listens at addr.
+func dial(t *testing.T, client net.PacketConn, addr net.Addr, c Config) *Session {
+	t.Helper()
+	conn, err := dialer(client).QUIC(t.Context(), addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Authority = addr.String()
+	s, err := New(conn, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func dialer(client net.PacketConn) transport.Dialer {
+	return transport.Dialer{
+		Protocols: Protocols(), TLS: &tls.Config{InsecureSkipVerify: true},
+		Packet: func() (net.PacketConn, error) { return client, nil },
+	}
 }
 
 func run(t *testing.T, s *Session) chan error {

@@ -2,7 +2,6 @@ package moqt
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"testing"
 	"time"
@@ -29,11 +28,7 @@ func toDeafPeer(t *testing.T, d *dialect.Dialect, c Config) (*Session, *quic.Con
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	c.Addr, c.Packet, c.TLS = server.LocalAddr().String(), client, &tls.Config{InsecureSkipVerify: true}
-	s, err := Dial(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := dial(t, client, server.LocalAddr(), c)
 	conn, err := ln.Accept(t.Context())
 	if err != nil {
 		t.Fatal(err)

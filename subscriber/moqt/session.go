@@ -2,11 +2,9 @@ package moqt
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"time"
 
@@ -16,18 +14,11 @@ import (
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
 
-// Config says whom to dial and how.
+// Config says how to begin a session.
 type Config struct {
-	Addr string // host:port
-	Path string // of the moqt URI, with query; sent even if it is empty, as the drafts ask
-
-	// Drafts are the ALPN strings to offer, most trusted first. Nil: moqt-18, moqt-19, moqt-16.
-	Drafts []string
-	// TLS is the client's configuration; ALPN is set by Dial, ServerName from Addr when it is empty.
-	TLS *tls.Config
-	// Packet is the socket to dial from, which stays the caller's, for one session at a time. Nil: Dial opens one, and Run
-	// closes it.
-	Packet net.PacketConn
+	// Authority (host:port) and Path (with query) are those of the moqt URI. Over WebTransport they have been said already
+	// and are not sent; otherwise even an empty path is, as the drafts ask.
+	Authority, Path string
 
 	Tokens  []Token      // for the whole session
 	Logger  *slog.Logger // nil: discarded
@@ -64,24 +55,16 @@ type Session struct {
 // task is a piece of a session's work. An error ends the session.
 type task func(ctx context.Context) error
 
-// Dial connects and negotiates the draft; ctx bounds that only. The caller must call Run, whatever happens next.
-func Dial(ctx context.Context, c Config) (*Session, error) {
+// New makes a session of a connection that has agreed on one of Protocols. The caller must call Run, whatever happens next;
+// Run closes the connection.
+func New(conn transport.Conn, c Config) (*Session, error) {
+	d := dialect.ByALPN(conn.Protocol())
+	if d == nil {
+		return nil, fmt.Errorf("draft %q: %w; known are %s", conn.Protocol(), ErrNotSupported, strings.Join(Protocols(), ", "))
+	}
 	c = c.withDefaults()
-	for _, draft := range c.Drafts {
-		if dialect.ByALPN(draft) == nil {
-			return nil, fmt.Errorf("draft %q: %w; known are %s", draft, ErrNotSupported, strings.Join(drafts(), ", "))
-		}
-	}
-	conn, err := transport.Dial(ctx, c.Addr, c.Drafts, c.TLS, c.Packet)
-	if err != nil {
-		return nil, err
-	}
-	if dialect.ByALPN(conn.Protocol()) == nil {
-		conn.Close(dialect.NoError, "no common draft")
-		return nil, fmt.Errorf("dial %s: %w", c.Addr, transport.ErrNoProtocol)
-	}
 	s := &Session{
-		c: c, d: dialect.ByALPN(conn.Protocol()), conn: conn,
+		c: c, d: d, conn: conn,
 		tracks: newTracks(c.Limits.Parked, c.Metrics),
 		ready:  make(chan struct{}), tasks: make(chan task), done: make(chan struct{}),
 	}
@@ -90,9 +73,6 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Drafts == nil {
-		c.Drafts = drafts()
-	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -105,7 +85,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func drafts() (all []string) {
+// Protocols are the ALPN strings of all drafts, the most trusted one first.
+func Protocols() (all []string) {
 	for _, d := range dialect.All() {
 		all = append(all, d.ALPN)
 	}

@@ -2,7 +2,6 @@ package moqt
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -41,13 +40,17 @@ func TestThePeersDraftIsTaken(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(ln.Close)
-			s, err := Dial(t.Context(), Config{Addr: "1.0.0.2:9002", Packet: client, TLS: &tls.Config{InsecureSkipVerify: true}})
+			conn, err := dialer(client).QUIC(t.Context(), "1.0.0.2:9002")
 			if v.want == "" {
 				if !errors.Is(err, transport.ErrNoProtocol) {
 					t.Errorf("%v: %v", v.peer, err)
 				}
 				return
 			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := New(conn, Config{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,8 +62,13 @@ func TestThePeersDraftIsTaken(t *testing.T) {
 	}
 }
 
-func TestUnknownDraftsAreRefusedBeforeDialling(t *testing.T) {
-	if _, err := Dial(t.Context(), Config{Addr: "1.0.0.2:9002", Drafts: []string{"moqt-14"}}); !errors.Is(err, ErrNotSupported) {
+// other is a connection that has agreed on something that is not ours.
+type other struct{ transport.Conn }
+
+func (other) Protocol() string { return "moqt-99" }
+
+func TestUnknownDraftsAreRefused(t *testing.T) {
+	if _, err := New(other{}, Config{}); !errors.Is(err, ErrNotSupported) {
 		t.Error(err)
 	}
 }

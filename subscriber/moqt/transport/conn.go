@@ -17,8 +17,10 @@ type Conn interface {
 	SendDatagram(b []byte) error // fails if b is too long for one packet
 	ReceiveDatagram(ctx context.Context) ([]byte, error)
 
-	Protocol() string // ALPN
-	// Close ends the connection, all its streams, and what Dial opened for it.
+	Protocol() string // what was agreed upon, such as "moqt-18"
+	// WebTransport says that authority and path were part of connecting, so that no message of the protocol may repeat them.
+	WebTransport() bool
+	// Close ends the connection, all its streams, and what was opened for it.
 	Close(code uint64, reason string)
 }
 

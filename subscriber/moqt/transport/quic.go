@@ -32,28 +32,47 @@ func config() *quic.Config {
 	}
 }
 
-// Dial connects to addr (host:port) and offers the protocols in order. pc is the socket to use and stays the caller's, for
-// one connection at a time; nil opens one.
-func Dial(ctx context.Context, addr string, protocols []string, tc *tls.Config, pc net.PacketConn) (Conn, error) {
-	host, to, err := resolve(ctx, addr)
+// Dialer says how to connect.
+type Dialer struct {
+	Protocols []string    // to offer, preferred ones first
+	TLS       *tls.Config // nil: the system's authorities; ALPN is set here, ServerName from the address when it is empty
+	// Packet opens a socket for one connection, whose Close closes it. Nil: any UDP socket.
+	Packet func() (net.PacketConn, error)
+}
+
+// QUIC connects to addr (host:port).
+func (d Dialer) QUIC(ctx context.Context, addr string) (Conn, error) {
+	conn, done, err := d.dial(ctx, addr, d.Protocols)
 	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", addr, err)
-	}
-	release := func() {}
-	if pc == nil {
-		if pc, err = net.ListenUDP("udp", nil); err != nil {
-			return nil, fmt.Errorf("dial %s: %w", addr, err)
-		}
-		release = func() { _ = pc.Close() }
-	}
-	t := &quic.Transport{Conn: pc}
-	done := func() { _ = t.Close(); release() }
-	conn, err := t.Dial(ctx, to, clientTLS(tc, host, protocols), config())
-	if err != nil {
-		done()
 		return nil, fmt.Errorf("dial %s: %w", addr, convert(err))
 	}
 	return &quicConn{conn: conn, done: done}, nil
+}
+
+// dial makes a QUIC connection. done releases what it needed.
+func (d Dialer) dial(ctx context.Context, addr string, alpn []string) (conn *quic.Conn, done func(), err error) {
+	host, to, err := resolve(ctx, addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	pc, err := d.packet()
+	if err != nil {
+		return nil, nil, fmt.Errorf("open a socket: %w", err)
+	}
+	t := &quic.Transport{Conn: pc}
+	done = func() { _, _ = t.Close(), pc.Close() }
+	if conn, err = t.Dial(ctx, to, clientTLS(d.TLS, host, alpn), config()); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return conn, done, nil
+}
+
+func (d Dialer) packet() (net.PacketConn, error) {
+	if d.Packet != nil {
+		return d.Packet()
+	}
+	return net.ListenUDP("udp", nil)
 }
 
 // resolve is net.ResolveUDPAddr with a context: a name server that is silent must not hold up the caller.

@@ -16,7 +16,7 @@ var (
 
 type quicConn struct {
 	conn *quic.Conn
-	done func() // releases what Dial opened
+	done func() // releases what was opened for it
 }
 
 func (c *quicConn) OpenStream(ctx context.Context) (Stream, error) {
@@ -58,6 +58,8 @@ func (c *quicConn) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 }
 
 func (c *quicConn) Protocol() string { return c.conn.ConnectionState().TLS.NegotiatedProtocol }
+
+func (c *quicConn) WebTransport() bool { return false }
 
 func (c *quicConn) Close(code uint64, reason string) {
 	_ = c.conn.CloseWithError(quic.ApplicationErrorCode(code), reason)

@@ -1,0 +1,59 @@
+package subscriber
+
+import (
+	"context"
+
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/subscriber/moqt"
+)
+
+// session is a connection to one peer, in whichever protocol. Errors are those of package moqt: a *moqt.SessionError when it
+// has ended, a *moqt.RequestError when the peer refused.
+type session interface {
+	// Run serves the session until it or ctx ends, and then closes the connection. All else waits for it.
+	Run(ctx context.Context) error
+	// Draft is the protocol that was agreed upon, such as "moqt-18".
+	Draft() string
+
+	asker
+}
+
+// asker is what one can ask of a session.
+type asker interface {
+	Subscribe(ctx context.Context, name moqt.TrackName, o moqt.SubscribeOptions, sink moqt.Sink) (subscription, error)
+	// Fetch brings past objects. Those that lead up to a subscription may be asked for as such: then join is it.
+	Fetch(ctx context.Context, r moqt.FetchRequest, join subscription, sink moqt.Sink) error
+}
+
+// subscription is an accepted one.
+type subscription interface {
+	// Largest is the newest location when it was accepted, if there was one and the peer says.
+	Largest() (l media.Location, ok bool)
+	Properties() []media.Property
+	Done() <-chan struct{}
+	Err() error // why it ended
+	Close()
+}
+
+// moqtSession is a session of MoQ Transport.
+type moqtSession struct{ *moqt.Session }
+
+func (s moqtSession) Subscribe(ctx context.Context, name moqt.TrackName, o moqt.SubscribeOptions, sink moqt.Sink) (subscription, error) {
+	sub, err := s.Session.Subscribe(ctx, name, o, sink)
+	if err != nil { // not a nil *Subscription in an interface
+		return nil, err
+	}
+	return sub, nil
+}
+
+func (s moqtSession) Fetch(ctx context.Context, r moqt.FetchRequest, join subscription, sink moqt.Sink) error {
+	if sub, ok := join.(*moqt.Subscription); ok {
+		r.Join, r.Groups = sub, r.End.Group-r.Start.Group
+	}
+	return s.Session.Fetch(ctx, r, sink)
+}
+
+var (
+	_ session      = moqtSession{}
+	_ subscription = (*moqt.Subscription)(nil)
+)
