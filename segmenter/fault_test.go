@@ -15,7 +15,6 @@ import (
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/segmenter"
 	"github.com/moqpack/moqpack/segmenter/demux"
-	"github.com/moqpack/moqpack/segmenter/mux"
 )
 
 // between are the objects sent from second a to second b of the broadcast.
@@ -232,7 +231,8 @@ func TestMediaUnderARefusedHeaderIsRefusedToo(t *testing.T) {
 		t.Errorf("%d objects refused, want those of 3 groups", len(c.bad))
 	}
 	for _, b := range c.bad {
-		if !errors.Is(b, mux.ErrEncrypted) {
+		var where *demux.Error
+		if !errors.As(b, &where) || where.Box != "sinf" {
 			t.Fatal(b)
 		}
 	}
@@ -306,15 +306,16 @@ func TestBadObjectsSayWhereAndTheChannelGoesOn(t *testing.T) {
 	c.want("a", "0 1 2 3")
 }
 
-func TestEncryptedTrackIsRefusedAndTheOthersGoOn(t *testing.T) {
+func TestAnIllDescribedTrackIsRefusedAndTheOthersGoOn(t *testing.T) {
 	v, a := plain()
 	sealed := v.track(t)
 	sealed.Init = bytes.ReplaceAll(sealed.Init, []byte("avc1"), []byte("encv"))
 	c := newChannel(t, cfg())
 	err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{sealed, a.track(t)})
 	var bad *segmenter.BadInput
-	if !errors.As(err, &bad) || bad.Track != "v" || !errors.Is(err, mux.ErrEncrypted) {
-		t.Fatalf("%v, want a BadInput with ErrEncrypted", err)
+	var where *demux.Error
+	if !errors.As(err, &bad) || bad.Track != "v" || !errors.As(err, &where) || where.Box != "sinf" {
+		t.Fatalf("%v, want a BadInput that names the box", err)
 	}
 	c.send(interleave(v.seconds(t, 5), a.seconds(t, 5))...)
 	c.want("a", "0 1 2.3")

@@ -76,6 +76,7 @@ type fragment struct {
 	from, to int // where the mdat's content lies in the payload
 	next     int // where the next sample's data lies
 	time     int64
+	aux      aux
 
 	dst   []media.Sample
 	start int // number of samples in dst before this object
@@ -97,9 +98,12 @@ func (f *fragment) moof(moof *box) error {
 func (f *fragment) traf(traf *box) error {
 	var d defaults
 	var timed bool
+	var err error
+	if f.aux, err = f.auxOf(traf); err != nil {
+		return err
+	}
 	r := traf.inside(0)
 	for b, ok := r.next(); ok; b, ok = r.next() {
-		var err error
 		switch string(b.kind[:]) {
 		case "tfhd":
 			d, err = f.tfhd(&b)
@@ -114,12 +118,13 @@ func (f *fragment) traf(traf *box) error {
 			default:
 				err = f.trun(&b, d)
 			}
-		case "senc":
-			err = b.fail("samples are encrypted")
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if f.aux.left > 0 {
+		return f.aux.in.box.fail("it describes %d samples more than there are", f.aux.left)
 	}
 	return r.err
 }
@@ -255,7 +260,11 @@ func (f *fragment) sample(b *box, s defaults, cto uint32, version byte) error {
 		Sync: f.Kind != media.Video || s.flags&sampleIsNonSync == 0,
 		Data: f.payload[f.next : f.next+int(s.size) : f.next+int(s.size)],
 	}
-	if f.Kind == media.Video {
+	var err error
+	if m.Crypt, err = f.aux.next(len(m.Data)); err != nil {
+		return err
+	}
+	if f.Kind == media.Video && (!f.tenc.sealed || m.Crypt != nil && m.Crypt.Subsamples != nil) {
 		// Publishers that leave the flags at 0 call every sample a sync sample: the bitstream knows better.
 		if sync, known := f.nal.sync(m.Data); known {
 			m.Sync = sync

@@ -10,9 +10,10 @@ import (
 // CMAF is what a publisher's CMAF header says, and reads the objects of its track (draft-ietf-moq-cmsf, 3). It is immutable.
 type CMAF struct {
 	Kind      media.Kind
-	Timescale uint32 // ticks per second, never 0
-	Language  uint16 // as packed in mdhd
-	Entry     []byte // the sample entry, a whole box
+	Timescale uint32   // ticks per second, never 0
+	Language  uint16   // as packed in mdhd
+	Entry     []byte   // the sample entry, a whole box
+	PSSH      [][]byte // pssh boxes, each whole; none of a track that is in the clear
 
 	track uint32 // track_ID
 	// Defaults of the track (ISO/IEC 14496-12, 8.8.3).
@@ -20,6 +21,7 @@ type CMAF struct {
 	// edit is the media time that an edit list begins the presentation with, in ticks.
 	edit int64
 	nal  nal
+	tenc tenc
 }
 
 // Head splits an object that carries its own CMAF header: init is ftyp and moov, rest is what follows them. An object without
@@ -71,6 +73,11 @@ func NewCMAF(init []byte) (*CMAF, error) {
 			err = c.trak(&b)
 		case "mvex":
 			err = c.mvex(&b)
+		case "pssh":
+			if len(c.PSSH) == maxSystems || b.body-b.at != 8 {
+				return nil, b.fail("too large, or more than %d of them", maxSystems)
+			}
+			c.PSSH = append(c.PSSH, init[b.at:b.body+len(b.data)])
 		}
 		if err != nil {
 			return nil, err
@@ -85,6 +92,9 @@ func NewCMAF(init []byte) (*CMAF, error) {
 		return nil, moov.fail("timescale is 0")
 	case c.Entry == nil:
 		return nil, moov.fail("no sample entry")
+	}
+	if !c.tenc.sealed {
+		c.PSSH = nil
 	}
 	return c, nil
 }
@@ -177,8 +187,13 @@ func (c *CMAF) minf(minf *box) error {
 		return b.fail("the header has more than one sample entry")
 	}
 	c.Entry = stsd.data[8 : len(stsd.data)-len(r.data)]
-	c.nal = nalOf(&entry)
-	return r.err
+	if r.err != nil {
+		return r.err
+	}
+	var err error
+	c.tenc, err = tencOf(&entry)
+	c.nal = nalOf(&entry, c.tenc.format)
+	return err
 }
 
 // mvex reads the track's defaults.
@@ -226,17 +241,17 @@ type nal struct {
 	length int // bytes of each unit's length field
 }
 
-func nalOf(entry *box) nal {
-	const visual = 78 // bytes of a VisualSampleEntry before its boxes
+// nalOf reads a sample entry whose format, when it is not encrypted, is the given one.
+func nalOf(entry *box, format string) nal {
 	config, at, hevc := "avcC", 4, false
-	switch string(entry.kind[:]) {
+	switch format {
 	case "avc1", "avc3":
 	case "hvc1", "hev1":
 		config, at, hevc = "hvcC", 21, true
 	default:
 		return nal{}
 	}
-	r := entry.inside(visual)
+	r := entry.inside(visualHead)
 	b, ok := r.find(config)
 	if !ok || len(b.data) <= at {
 		return nal{}

@@ -10,27 +10,29 @@ import (
 
 // audio fills in what an audio sample entry says and makes the entry canonical.
 func audio(m *media.Init, e *mp4.AudioSampleEntryBox) error {
-	if e.Sinf != nil {
-		return ErrEncrypted
+	sealed, format, err := encryption(e.Type(), e.Sinf)
+	if err != nil {
+		return err
 	}
+	m.Encryption = sealed
 	if m.Kind != media.Audio || e.QuickTimeVersion != 0 {
 		return fmt.Errorf("%w: %s of version %d in a track of %s", ErrMalformed, e.Type(), e.QuickTimeVersion, m.Kind)
 	}
-	m.Codec, m.SampleRate, m.Channels = e.Type(), int(e.SampleRate), int(e.ChannelCount)
+	m.Codec, m.SampleRate, m.Channels = format, int(e.SampleRate), int(e.ChannelCount)
 	canonical := mp4.CreateAudioSampleEntryBox(e.Type(), e.ChannelCount, 16, e.SampleRate, nil)
 	switch {
-	case e.Type() == "mp4a" && e.Esds != nil:
+	case format == "mp4a" && e.Esds != nil:
 		if err := aac(m, &e.Esds.ESDescriptor); err != nil {
 			return err
 		}
-	case e.Type() == "Opus" && e.Dops != nil:
+	case format == "Opus" && e.Dops != nil:
 		m.SampleRate, m.Channels = 48000, int(e.Dops.OutputChannelCount) // Opus in ISOBMFF, 4.3.2: always 48 kHz
-	case e.Type() == "ac-3" && e.Dac3 != nil:
+	case format == "ac-3" && e.Dac3 != nil:
 		m.Channels, _ = e.Dac3.ChannelInfo()
-	case e.Type() == "ec-3" && e.Dec3 != nil && len(e.Dec3.EC3Subs) > 0:
+	case format == "ec-3" && e.Dec3 != nil && len(e.Dec3.EC3Subs) > 0:
 		m.Channels, _ = e.Dec3.ChannelInfo()
 	default:
-		return fmt.Errorf("%w: %s without its decoder configuration", ErrMalformed, e.Type())
+		return fmt.Errorf("%w: %s without its decoder configuration", ErrMalformed, format)
 	}
 	for _, c := range e.Children {
 		switch b := c.(type) {

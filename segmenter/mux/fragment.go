@@ -46,7 +46,8 @@ func fragment(id, sequence uint32, samples []media.Sample) ([]byte, error) {
 	if negative {
 		version = 1
 	}
-	head := headSize + row*len(samples)
+	seal := sealOf(samples)
+	head := headSize + row*len(samples) + seal.size()
 	if int64(head)+int64(size) > math.MaxInt32 {
 		return nil, fmt.Errorf("mux: %d samples with %d bytes are too much for one fragment", len(samples), size)
 	}
@@ -74,6 +75,7 @@ func fragment(id, sequence uint32, samples []media.Sample) ([]byte, error) {
 			w.u32(uint32(s.CTO))
 		}
 	}
+	w.seal(&seal, samples)
 	w.box(8+size, "mdat")
 	for i := range samples {
 		w = append(w, samples[i].Data...)

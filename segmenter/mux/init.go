@@ -16,7 +16,7 @@ import (
 
 // Reasons to refuse a track.
 var (
-	ErrEncrypted   = errors.New("the track is encrypted, which is not supported yet: publish it in the clear")
+	ErrEncrypted   = errors.New("the track is encrypted, which only a fragmented file can hold")
 	ErrUnsupported = errors.New("the codec is not supported")
 	ErrMalformed   = errors.New("the sample entry is malformed")
 )
@@ -50,7 +50,10 @@ func Init(c *demux.CMAF) (*media.Init, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mux: sample entry: %w", err)
 	}
-	if m.Bytes, err = encode(m, entry, c.Language); err != nil {
+	if m.Encryption != nil {
+		m.Encryption.PSSH = c.PSSH
+	}
+	if m.Bytes, err = encode(m, entry, c); err != nil {
 		return nil, fmt.Errorf("mux: %w", err)
 	}
 	sum := sha256.Sum256(m.Bytes)
@@ -70,9 +73,7 @@ func decodeEntry(entry []byte) (b mp4.Box, err error) {
 		return nil, fmt.Errorf("mux: %w: %d bytes", ErrMalformed, len(entry))
 	}
 	switch kind := string(entry[4:8]); kind {
-	case "encv", "enca":
-		return nil, fmt.Errorf("mux: sample entry %q: %w", kind, ErrEncrypted)
-	case "avc1", "avc3", "hvc1", "hev1", "av01", "mp4a", "Opus", "ac-3", "ec-3":
+	case "encv", "enca", "avc1", "avc3", "hvc1", "hev1", "av01", "mp4a", "Opus", "ac-3", "ec-3":
 	default:
 		return nil, fmt.Errorf("mux: sample entry %q: %w", kind, ErrUnsupported)
 	}
@@ -84,7 +85,7 @@ func decodeEntry(entry []byte) (b mp4.Box, err error) {
 }
 
 // encode writes ftyp and moov.
-func encode(m *media.Init, entry mp4.Box, language uint16) ([]byte, error) {
+func encode(m *media.Init, entry mp4.Box, c *demux.CMAF) ([]byte, error) {
 	init := mp4.NewMP4Init()
 	init.AddChild(mp4.NewFtyp("cmfc", 0, []string{"cmfc", "iso6"}))
 	moov := mp4.NewMoovBox()
@@ -92,15 +93,23 @@ func encode(m *media.Init, entry mp4.Box, language uint16) ([]byte, error) {
 	mvhd := mp4.CreateMvhd()
 	mvhd.Timescale = m.Timescale
 	moov.AddChild(mvhd)
-	moov.AddChild(newTrak(trackID, m, entry, language))
+	moov.AddChild(newTrak(trackID, m, entry, c.Language))
 	mvex := mp4.NewMvexBox()
 	mvex.AddChild(&mp4.TrexBox{TrackID: trackID, DefaultSampleDescriptionIndex: 1})
 	moov.AddChild(mvex)
+	addPSSH(moov, c)
 	var b bytes.Buffer
 	if err := init.Encode(&b); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// addPSSH adds what DRM systems need of a publisher's header.
+func addPSSH(moov *mp4.MoovBox, c *demux.CMAF) {
+	for _, pssh := range c.PSSH {
+		moov.AddChild(mp4.CreateUnknownBox("pssh", uint64(len(pssh)), pssh[8:]))
+	}
 }
 
 // newTrak is a track with the sample entry and empty sample tables.

@@ -82,6 +82,9 @@ func NewMovie(timescale uint32, tracks ...MovieTrack) (*Movie, error) {
 // lasts until the next one is decoded, whatever it says.
 func (m *Movie) Add(track int, samples []media.Sample) error {
 	t := &m.tracks[track]
+	if t.header.Encrypted() {
+		return fmt.Errorf("mux: track %d: %w", track+1, ErrEncrypted)
+	}
 	t.chunk(m.size, len(samples))
 	for i := range samples {
 		s := samples[i]
@@ -144,6 +147,9 @@ func (m *Movie) FragmentedHeader() ([]byte, error) {
 		mvex.AddChild(&mp4.TrexBox{TrackID: uint32(i + 1), DefaultSampleDescriptionIndex: 1})
 	}
 	moov.AddChild(mvex)
+	for i := range m.tracks {
+		addPSSH(moov, m.tracks[i].header)
+	}
 	return encodeFile(mp4.NewFtyp("iso6", 0, []string{"iso6", "mp41"}), moov)
 }
 

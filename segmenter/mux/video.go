@@ -19,25 +19,27 @@ const (
 
 // video fills in what a visual sample entry says and makes the entry canonical.
 func video(m *media.Init, e *mp4.VisualSampleEntryBox) error {
-	if e.Sinf != nil {
-		return ErrEncrypted
-	}
 	var transfer int
+	sealed, format, err := encryption(e.Type(), e.Sinf)
+	if err != nil {
+		return err
+	}
+	m.Encryption = sealed
 	switch {
 	case m.Kind != media.Video:
 		return fmt.Errorf("%w: %s in a track of %s", ErrMalformed, e.Type(), m.Kind)
-	case e.AvcC != nil && strings.HasPrefix(e.Type(), "avc"):
+	case e.AvcC != nil && strings.HasPrefix(format, "avc"):
 		c := e.AvcC
-		m.Codec = fmt.Sprintf("%s.%02x%02x%02x", e.Type(), c.AVCProfileIndication, c.ProfileCompatibility, c.AVCLevelIndication)
-	case e.HvcC != nil && strings.HasPrefix(e.Type(), "h"):
-		m.Codec, transfer = hevcCodec(e.Type(), &e.HvcC.DecConfRec), hevcTransfer(&e.HvcC.DecConfRec)
-	case e.Av1C != nil && e.Type() == "av01":
+		m.Codec = fmt.Sprintf("%s.%02x%02x%02x", format, c.AVCProfileIndication, c.ProfileCompatibility, c.AVCLevelIndication)
+	case e.HvcC != nil && strings.HasPrefix(format, "h"):
+		m.Codec, transfer = hevcCodec(format, &e.HvcC.DecConfRec), hevcTransfer(&e.HvcC.DecConfRec)
+	case e.Av1C != nil && format == "av01":
 		m.Codec = e.Av1C.CodecString("av01")
 		if h, err := e.Av1C.SequenceHeader(); err == nil {
 			m.Codec, transfer = h.CodecString("av01"), int(h.TransferCharacteristics)
 		}
 	default:
-		return fmt.Errorf("%w: %s without its decoder configuration", ErrMalformed, e.Type())
+		return fmt.Errorf("%w: %s without its decoder configuration", ErrMalformed, format)
 	}
 	m.Width, m.Height = int(e.Width), int(e.Height)
 	canonical := mp4.CreateVisualSampleEntryBox(e.Type(), e.Width, e.Height, nil)
