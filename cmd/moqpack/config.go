@@ -37,6 +37,7 @@ func (f *flags) origin(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Storage.S3.URL, "s3", "", "bucket to record in, `s3://BUCKET/PREFIX`; credentials as for every AWS tool")
 	reach(fs, &c.Storage.S3)
 	fs.StringVar(&c.Storage.S3.Redirect, "s3-redirect", "", "`URL` under which viewers reach the bucket: send them there for older media instead of passing it on")
+	fs.StringVar(&f.channel.FairPlay, "fairplay", "", "`URI` that FairPlay asks keys with, skd://..., with {kid} or {uuid} for the key id")
 	fs.Var(&f.channel.DVR, "dvr", "how far viewers may go back (needs --data or --s3)")
 	fs.Var(&f.channel.Archive.Retain, "retain", "how long recordings are kept; 0: for ever")
 	fs.Var(&f.channel.Archive.RetainBytes, "retain-bytes", "how much of a channel is kept; 0: all")

@@ -60,7 +60,7 @@ func (o *origin) add(ch *config.Channel) error {
 		Name: ch.Name, Namespace: strings.Join(c.Namespace, "/"), Source: src, Segmenter: ch.Cut(),
 		Memory: storage.NewMemory(int64(o.cfg.Memory)),
 		Retain: archive.Retain{Age: time.Duration(ch.Archive.Retain), Bytes: int64(ch.Archive.RetainBytes)},
-		Stale:  time.Duration(o.cfg.Server.Stale), Incomplete: o.cfg.Server.Incomplete,
+		Stale:  time.Duration(o.cfg.Server.Stale), Incomplete: o.cfg.Server.Incomplete, FairPlay: ch.FairPlay,
 		Logger: slog.Default(), Metrics: o.metrics.channel, Archive: o.metrics.archive,
 	}
 	o.stores.assign(&cfg, o.cfg, ch)

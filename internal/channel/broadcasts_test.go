@@ -299,7 +299,7 @@ func TestLineEndsWithTheBroadcast(t *testing.T) {
 // sealed is a header or an object that begins with one, encrypted as far as its sample entry tells.
 func sealed(b []byte) []byte { return bytes.ReplaceAll(b, []byte("avc1"), []byte("encv")) }
 
-func TestLineRefusesAnEncryptedTrackAndSaysSo(t *testing.T) {
+func TestLineRefusesAnIllDescribedTrackAndSaysSo(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		atHead  bool
@@ -337,10 +337,10 @@ func TestLineRefusesAnEncryptedTrackAndSaysSo(t *testing.T) {
 				time.Sleep(15 * time.Second)
 				checkFull(t, p.timelines(t, 1), 4)
 				s := p.Status().Skipped
-				if len(s) != 1 || s[0].Track != b.Tracks[0].Name || !strings.Contains(s[0].Reason, "encrypted") {
+				if len(s) != 1 || s[0].Track != b.Tracks[0].Name || !strings.Contains(s[0].Reason, "sinf") {
 					t.Errorf("skipped: %+v", s)
 				}
-				if got := p.log.lines("level=WARN"); len(got) != 1 || !strings.Contains(got[0], "encrypted") {
+				if got := p.log.lines("level=WARN"); len(got) != 1 || !strings.Contains(got[0], "sinf") {
 					t.Errorf("log: %q, want one line", got)
 				}
 				if p.count(t, "moqpack_segmenter_refused_total", b.Tracks[0].Name) == 0 {

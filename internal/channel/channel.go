@@ -38,6 +38,8 @@ type Config struct {
 	Stale time.Duration
 	// Incomplete sends them there even if other renditions have something new.
 	Incomplete bool
+	// FairPlay is the URI that FairPlay asks keys with, see media.Protection.KeyURI. Empty: by key id.
+	FairPlay string
 
 	Logger  *slog.Logger
 	Metrics *Metrics
@@ -65,6 +67,7 @@ type Channel struct {
 	elsewhere  string
 	stale      time.Duration
 	incomplete bool
+	fairPlay   string
 	doubt      atomic.Pointer[string]
 
 	// events is unbuffered: an object waits in its stream until the fold takes it. Never closed; senders give up with ctx.
@@ -97,7 +100,7 @@ func New(cfg Config) (*Channel, error) {
 	c := &Channel{
 		name: cfg.Name, namespace: cfg.Namespace, cfg: cfg.Segmenter, source: cfg.Source, memory: cfg.Memory,
 		log: cfg.Logger.With("channel", cfg.Name), metrics: cfg.Metrics,
-		elsewhere: cfg.Elsewhere, stale: cfg.Stale, incomplete: cfg.Incomplete, shared: cfg.S3 != nil,
+		elsewhere: cfg.Elsewhere, stale: cfg.Stale, incomplete: cfg.Incomplete, fairPlay: cfg.FairPlay, shared: cfg.S3 != nil,
 		events: make(chan event),
 	}
 	c.keeps, c.media = newKeeps(&cfg, c.memory, c.log)
@@ -187,7 +190,7 @@ func (c *Channel) apply(ctx context.Context, fold *segmenter.Segmenter, e event)
 func (c *Channel) follow(ctx context.Context, fold *segmenter.Segmenter, cat *catalog.Catalog) (want []string) {
 	refused := map[string]bool{}
 	skipped := slices.Clone(cat.Skipped)
-	for _, err := range leaves(fold.Catalog(ctx, time.Now(), cat.Tracks)) {
+	for _, err := range leaves(fold.Catalog(ctx, time.Now(), c.keyed(cat.Tracks))) {
 		var bad *segmenter.BadInput
 		if !errors.As(err, &bad) {
 			c.report(err, "")
@@ -207,6 +210,27 @@ func (c *Channel) follow(ctx context.Context, fold *segmenter.Segmenter, cat *ca
 	}
 	c.hot.Retain(want)
 	return want
+}
+
+// keyed are the tracks with the URI that FairPlay asks for their keys with: protected ones have that system then.
+func (c *Channel) keyed(tracks []media.Track) []media.Track {
+	if c.fairPlay == "" {
+		return tracks
+	}
+	tracks = slices.Clone(tracks)
+	for i := range tracks {
+		keys := slices.Clone(tracks[i].Protections)
+		if len(keys) == 0 {
+			continue
+		}
+		at := slices.IndexFunc(keys, func(k media.Protection) bool { return k.System == media.FairPlay })
+		if at < 0 {
+			at, keys = len(keys), append(keys, media.Protection{System: media.FairPlay})
+		}
+		keys[at].KeyURI = c.fairPlay
+		tracks[i].Protections = keys
+	}
+	return tracks
 }
 
 // report counts what the segmenter refused or could not publish, and logs it once for each track until the track is well again.

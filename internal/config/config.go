@@ -65,6 +65,7 @@ type Channel struct {
 	Segmenter Segmenter `yaml:"segmenter"`
 	DVR       Duration  `yaml:"dvr"` // how far viewers may go back
 	Archive   Archive   `yaml:"archive"`
+	FairPlay  string    `yaml:"fairplay"` // URI that FairPlay asks keys with: skd://... with {kid} or {uuid}
 }
 
 // TLS says whom to believe to be the relay. At most one field may be set.

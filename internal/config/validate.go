@@ -137,6 +137,9 @@ func (c *Config) channel(fs *judge, at string, ch *Channel) {
 		}
 	}
 	passOn(fs, at, ch.Cut().Validate(), " ")
+	if ch.FairPlay != "" && !strings.HasPrefix(ch.FairPlay, "skd://") {
+		fs.add(at+"fairplay", "%q is not of the form skd://..., where {kid} or {uuid} stands for the key id", fs.show(ch.FairPlay))
+	}
 	c.archive(fs, at, ch)
 }
 

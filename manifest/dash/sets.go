@@ -28,12 +28,16 @@ type kinship struct {
 	role      string
 	channels  int
 	timescale uint32
+	key       string // id; empty in the clear
 }
 
 func kin(r rep) kinship {
 	init := r.epoch.Init
 	entry, _, _ := strings.Cut(init.Codec, ".")
 	k := kinship{kind: r.Track.Kind, altGroup: r.Track.AltGroup, codec: entry, timescale: init.Timescale}
+	if e := init.Encryption; e != nil {
+		k.key = e.Scheme + e.KID
+	}
 	if k.kind == media.Audio {
 		k.language, k.role, k.channels = manifest.Language(r.Track.Language), r.Track.Role, init.Channels
 	}
@@ -61,6 +65,7 @@ func adaptationSet(id int, family []rep, independent bool) *mpd.AdaptationSetTyp
 		Id: mpd.Ptr(uint32(id)), ContentType: mpd.RFC6838ContentTypeType(k.kind.String()), Lang: k.language, SegmentAlignment: true,
 	}
 	set.MimeType = manifest.MediaType(k.kind)
+	set.ContentProtections = protections(family[0])
 	role := "main"
 	if k.kind == media.Audio {
 		set.StartWithSAP = 1

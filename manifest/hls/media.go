@@ -122,6 +122,9 @@ func (w *writer) begin(s *timeline.Segment) {
 			init := manifest.Name{Kind: manifest.Init, Channel: w.p.Media, Track: w.r.Track.Name, Digest: w.epoch.Init.Digest}
 			w.b = init.AppendURI(w.b, w.doc)
 			w.b = append(w.b, "\"\n"...)
+			for _, key := range manifest.HLSKeys(w.r, last, w.epoch) {
+				w.b = append(append(append(w.b, "#EXT-X-KEY:"...), key...), '\n')
+			}
 		}
 	}
 	w.b = append(w.b, "#EXT-X-PROGRAM-DATE-TIME:"...)

@@ -17,6 +17,9 @@ func Multivariant(p manifest.Presentation) (manifest.Document, error) {
 	if p.Plan.Independent {
 		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
 	}
+	for _, key := range p.SessionKeys() {
+		b = append(append(append(b, "#EXT-X-SESSION-KEY:"...), key...), '\n')
+	}
 	doc := manifest.Name{Kind: manifest.Multivariant}
 	written := make(map[string]bool, len(variants))
 	for _, v := range variants {

@@ -93,6 +93,9 @@ func appendSegments(list *m3u8.MediaPlaylist, p *manifest.Presentation, r *manif
 		if last == nil || last.Init.Digest != epoch.Init.Digest {
 			init := manifest.Name{Kind: manifest.Init, Channel: p.Media, Track: r.Track.Name, Digest: epoch.Init.Digest}
 			segment.Map = &m3u8.Map{URI: init.URI(doc)}
+			for _, key := range manifest.HLSKeys(r, last, epoch) {
+				lines = append(lines, "#EXT-X-KEY:"+key)
+			}
 		}
 		if s.State == timeline.Gap {
 			lines = append(lines, gap)

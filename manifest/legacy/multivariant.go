@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/grafov/m3u8"
@@ -18,6 +19,9 @@ func Multivariant(p manifest.Presentation) (manifest.Document, error) {
 	list := m3u8.NewMasterPlaylist()
 	list.SetVersion(6)
 	list.SetIndependentSegments(p.Plan.Independent)
+	if keys := p.SessionKeys(); len(keys) > 0 {
+		list.SetCustomTag(tag("#EXT-X-SESSION-KEY:" + strings.Join(keys, "\n#EXT-X-SESSION-KEY:")))
+	}
 	for _, v := range variants {
 		peak, average := v.Bandwidth()
 		params := m3u8.VariantParams{

@@ -3,6 +3,7 @@ package manifesttest
 import (
 	"time"
 
+	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/manifest"
 )
 
@@ -63,9 +64,31 @@ func Scenarios() []Scenario {
 	radio.Play(Start + 15_000)
 	add("radio", radio)
 
+	drm := New(Plan(2, 1, 6), 6, Start, sealed(Video("v", 360, 25, 1, 50)), sealed(Audio("a", "en", 48000)), Audio("clear", "de", 48000))
+	drm.Play(Start + 15_400)
+	add("encrypted", drm)
+
 	soon := New(Plan(2, 1, 6), 6, Start, Video("v", 360, 25, 1, 50), Audio("a", "en", 48000))
 	add("nothing-yet", soon)
 	return all
+}
+
+// sealed is the track encrypted, for everybody who has a system that HLS or DASH can name.
+func sealed(t Track) Track {
+	t.Init.Encryption = &media.Encryption{Scheme: "cbcs", KID: "39112233-4455-6677-8899-aabbccddeeff"}
+	t.Protections = []media.Protection{
+		{System: media.Widevine, PSSH: pssh(0xed), License: media.Endpoint{URL: "https://drm.example/wv?a=1&b=2", Type: "EME-1.0"}, Robustness: "SW_SECURE_CRYPTO"},
+		{System: media.PlayReady, PSSH: pssh(0x9a), License: media.Endpoint{URL: "https://drm.example/pr"}},
+		{System: media.FairPlay, KeyURI: "skd://key/{uuid}", Certificate: media.Endpoint{URL: "https://drm.example/fp.cer", Type: "primary"}},
+		{System: media.CommonKey, License: media.Endpoint{URL: "https://drm.example/ck", Type: "EME-1.0"}},
+	}
+	return t
+}
+
+// pssh is a box of version 0 whose system has one byte.
+func pssh(system byte) []byte {
+	b := append(make([]byte, 0, 35), 0, 0, 0, 35, 'p', 's', 's', 'h', 0, 0, 0, 0, system)
+	return append(b[:28], 0, 0, 0, 3, 'o', 'b', 'j')
 }
 
 // slotAt is the slot so many seconds after the start.
