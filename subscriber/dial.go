@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/moqpack/moqpack/subscriber/lite"
 	"github.com/moqpack/moqpack/subscriber/moqt"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
@@ -20,6 +21,7 @@ type engine struct {
 func engines() []engine {
 	return []engine{
 		{moqt.Protocols(), beginMoqt},
+		{lite.Protocols(), beginLite},
 	}
 }
 
@@ -36,6 +38,14 @@ func beginMoqt(f *follower, conn transport.Conn, at relay) (session, error) {
 		return nil, err
 	}
 	return moqtSession{s}, nil
+}
+
+func beginLite(f *follower, conn transport.Conn, at relay) (session, error) {
+	s, err := lite.New(conn, lite.Config{Path: at.path, Logger: f.log, Metrics: f.cfg.Metrics.session()})
+	if err != nil {
+		return nil, err
+	}
+	return liteSession{s}, nil
 }
 
 // dial connects to a relay and begins a session in the protocol that it chooses.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/subscriber/lite"
 	"github.com/moqpack/moqpack/subscriber/moqt"
 )
 
@@ -53,7 +54,25 @@ func (s moqtSession) Fetch(ctx context.Context, r moqt.FetchRequest, join subscr
 	return s.Session.Fetch(ctx, r, sink)
 }
 
+// liteSession is a session of moq-lite.
+type liteSession struct{ *lite.Session }
+
+func (s liteSession) Subscribe(ctx context.Context, name moqt.TrackName, o moqt.SubscribeOptions, sink moqt.Sink) (subscription, error) {
+	sub, err := s.Session.Subscribe(ctx, name, o, sink)
+	if err != nil { // not a nil *Subscription in an interface
+		return nil, err
+	}
+	return sub, nil
+}
+
+func (s liteSession) Fetch(ctx context.Context, r moqt.FetchRequest, join subscription, sink moqt.Sink) error {
+	sub, _ := join.(*lite.Subscription)
+	return s.Session.Fetch(ctx, r, sub, sink)
+}
+
 var (
 	_ session      = moqtSession{}
+	_ session      = liteSession{}
 	_ subscription = (*moqt.Subscription)(nil)
+	_ subscription = (*lite.Subscription)(nil)
 )

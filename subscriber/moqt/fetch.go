@@ -134,7 +134,7 @@ func (f *fetch) read(ctx context.Context, st dataStream) error {
 			e.Unknown = e.Unknown || o.Gap == dialect.Unknown
 			continue
 		}
-		f.s.c.Metrics.object(len(o.Payload))
+		f.s.c.Metrics.Object(len(o.Payload))
 		if err := f.sink.Object(ctx, o.Object); err != nil {
 			return err
 		}

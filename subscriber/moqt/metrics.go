@@ -2,7 +2,7 @@ package moqt
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts what sessions do. The nil *Metrics counts nothing.
+// Metrics counts what sessions do, those of other protocols too. The nil *Metrics counts nothing.
 type Metrics struct {
 	objects, bytes, resets, parked, expired, dropped prometheus.Counter
 	malformedBy                                      *prometheus.CounterVec // reason: one of the constants at its callers
@@ -29,14 +29,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) object(payload int) {
+// Object counts an object with a payload of so many bytes.
+func (m *Metrics) Object(payload int) {
 	if m != nil {
 		m.objects.Inc()
 		m.bytes.Add(float64(payload))
 	}
 }
 
-func (m *Metrics) reset() {
+// Reset counts a data stream that the peer reset.
+func (m *Metrics) Reset() {
 	if m != nil {
 		m.resets.Inc()
 	}
@@ -54,13 +56,15 @@ func (m *Metrics) expire() {
 	}
 }
 
-func (m *Metrics) drop() {
+// Drop counts a datagram that nobody took in time.
+func (m *Metrics) Drop() {
 	if m != nil {
 		m.dropped.Inc()
 	}
 }
 
-func (m *Metrics) malformed(reason string) {
+// Malformed counts what could not be understood; reason is a constant.
+func (m *Metrics) Malformed(reason string) {
 	if m != nil {
 		m.malformedBy.WithLabelValues(reason).Inc()
 	}

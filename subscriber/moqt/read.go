@@ -50,10 +50,10 @@ func (s *Session) readSubgroup(ctx context.Context, st dataStream, sink Sink) er
 // exist).
 func (s *Session) admit(o media.Object) bool {
 	if o.Status != media.Normal && o.Status != media.EndOfGroup && o.Status != media.EndOfTrack {
-		s.c.Metrics.malformed("status")
+		s.c.Metrics.Malformed("status")
 		return false
 	}
-	s.c.Metrics.object(len(o.Payload))
+	s.c.Metrics.Object(len(o.Payload))
 	return true
 }
 
@@ -66,14 +66,14 @@ func (s *Session) streamEnded(ctx context.Context, err error, e StreamEvent, sin
 		return nil
 	case err == nil:
 	case isReset:
-		s.c.Metrics.reset()
+		s.c.Metrics.Reset()
 		e.Reset, e.Code = true, reset.Code
 	case errors.Is(err, wire.ErrLimit), errors.Is(err, io.ErrUnexpectedEOF):
-		s.c.Metrics.malformed(reason(err))
+		s.c.Metrics.Malformed(reason(err))
 		s.c.Logger.Warn("rest of a stream is lost", "group", e.Group, "subgroup", e.Subgroup, "err", err)
 		e.Reset = true
 	case violation(err):
-		s.c.Metrics.malformed("violation")
+		s.c.Metrics.Malformed("violation")
 		return fatalError{err}
 	default: // the connection has ended
 		return nil
@@ -115,6 +115,6 @@ func (s *Subscription) offer(o media.Object) {
 	select {
 	case s.datagrams <- o:
 	default:
-		s.s.c.Metrics.drop()
+		s.s.c.Metrics.Drop()
 	}
 }

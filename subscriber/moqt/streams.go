@@ -90,7 +90,7 @@ func (s *Session) acceptDatagrams(ctx context.Context) error {
 		}
 		g, ok, err := s.d.ParseDatagram(b)
 		if err != nil {
-			s.c.Metrics.malformed("datagram")
+			s.c.Metrics.Malformed("datagram")
 			return err
 		}
 		if ok {
