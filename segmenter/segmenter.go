@@ -2,6 +2,7 @@ package segmenter
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -56,8 +57,8 @@ func New(cfg Config, sink Sink, ledger Ledger, past *Past) (*Segmenter, error) {
 }
 
 // Catalog says what the broadcast consists of, at first and after every change. Tracks that cannot be packaged (encrypted,
-// malformed header) are left out and reported, each by a *BadInput joined into the error; the others go on. Tracks of other
-// kinds or packagings are left out silently.
+// malformed header, other kinds or packagings) are left out and reported, each by a *BadInput joined into the error; the others go
+// on.
 func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.Track) error {
 	if s.ended {
 		return nil
@@ -67,6 +68,7 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 	for i := range tracks {
 		info := tracks[i]
 		if info.Kind != media.Video && info.Kind != media.Audio || info.Packaging != media.CMAF {
+			err = join(err, &BadInput{Track: info.Name, Err: fmt.Errorf("%s in packaging %q is not supported yet", info.Kind, info.Packaging)})
 			continue
 		}
 		t := s.track(info.Name)

@@ -42,8 +42,8 @@ func (b *broadcast) keepCatalog(ctx context.Context) error {
 
 // readCatalog follows the catalog track until the subscription ends, and returns why; got says that there was a catalog.
 func (b *broadcast) readCatalog(ctx context.Context) (got bool, err error) {
-	name := moqt.TrackName{Namespace: b.cfg.Namespace, Name: catalog.TrackName}
-	d := catalog.NewDecoder(b.cfg.Namespace)
+	name := moqt.TrackName{Namespace: b.cfg.Namespace, Name: "catalog"}
+	d := catalog.NewDecoder(catalog.Config{Namespace: b.cfg.Namespace, Track: name.Name})
 	limits := b.cfg.limits()
 	limits.latest = true
 	f := newFeed(limits)
@@ -77,7 +77,7 @@ func (b *broadcast) readCatalog(ctx context.Context) (got bool, err error) {
 // decode applies an object to the catalog. If those before it were lost, the group is fetched once more, from its complete
 // catalog on.
 func (b *broadcast) decode(ctx context.Context, d *catalog.Decoder, name moqt.TrackName, o media.Object) (*catalog.Catalog, error) {
-	c, err := d.Decode(o.Location, o.Payload)
+	c, err := d.Decode(o)
 	if !errors.Is(err, catalog.ErrNoBase) || b.mute.Load() {
 		return c, err
 	}
@@ -90,7 +90,7 @@ func (b *broadcast) decode(ctx context.Context, d *catalog.Decoder, name moqt.Tr
 		return nil, errors.Join(err, ferr)
 	}
 	for _, o := range group.sorted() {
-		if c, err = d.Decode(o.Location, o.Payload); err != nil {
+		if c, err = d.Decode(o); err != nil {
 			b.badCatalog(err)
 		}
 	}

@@ -128,7 +128,7 @@ func (f *feeder) begin() {
 	if err != nil {
 		f.b.Fatal(err)
 	}
-	c, err := catalog.NewDecoder(f.on.Namespace).Decode(media.Location{}, text)
+	c, err := catalog.NewDecoder(catalog.Config{Namespace: f.on.Namespace}).Decode(media.Object{Payload: text})
 	if err != nil {
 		f.b.Fatal(err)
 	}

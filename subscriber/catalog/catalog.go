@@ -4,6 +4,7 @@ import "github.com/moqpack/moqpack/internal/media"
 
 // Catalog is a broadcast's description after all updates.
 type Catalog struct {
+	Format   Format
 	Version  string // as written
 	Tracks   []media.Track
 	Skipped  []Skipped
@@ -16,8 +17,16 @@ type Skipped struct {
 	Reason string
 }
 
-// TrackName is the name of every catalog track (draft-ietf-moq-msf, "Catalog").
-const TrackName = "catalog"
+// Format is a family of catalogs.
+type Format string
+
+// The formats. Which one a broadcast has is seen from its documents: the names of catalog tracks are shared.
+const (
+	MSF   Format = "msf"    // draft-ietf-moq-msf and draft-ietf-moq-cmsf, and WARP from which they come
+	Hang  Format = "hang"   // draft-lcurley-moq-hang
+	WARP  Format = "warp"   // draft-ietf-moq-catalogformat, the common catalog format that WARP had at first
+	MoqMI Format = "moq-mi" // draft-cenzano-moq-media-interop: no catalog, but tracks with known names
+)
 
 // Bounds of what a publisher can make us hold.
 const (
@@ -26,4 +35,6 @@ const (
 	maxTracks   = 1024      // tracks of a broadcast
 	maxInits    = 1024      // entries of initDataList
 	maxInit     = 256 << 10 // bytes of one decoded init segment
+	maxHeader   = 1 << 20   // bytes of one init track's header
+	maxRefs     = 16        // DRM systems, captions or dependencies of one track
 )

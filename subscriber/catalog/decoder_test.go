@@ -2,9 +2,11 @@ package catalog_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,6 +17,15 @@ import (
 )
 
 const base = `{"version":"draft-01","tracks":[{"name":"v","packaging":"cmaf","role":"video"}]}`
+
+func newDecoder() *catalog.Decoder {
+	return catalog.NewDecoder(catalog.Config{Namespace: []string{"ns"}, Track: "catalog"})
+}
+
+// object is one of a catalog track.
+func object(group, id uint64, payload []byte) media.Object {
+	return media.Object{Location: at(group, id), Payload: payload}
+}
 
 func at(group, object uint64) media.Location { return media.Location{Group: group, Object: object} }
 
@@ -49,7 +60,12 @@ func TestDecodeRefuses(t *testing.T) {
 		{"an array", `[]`, catalog.ErrSyntax, "catalog"},
 		{"broken JSON, saying where", `{"version":1,"tracks":[}`, catalog.ErrSyntax, "at byte 24"},
 		{"a future version", `{"version":"2","tracks":[]}`, catalog.ErrVersion, "version"},
-		{"another catalog format", `{"video":{},"audio":{}}`, catalog.ErrSyntax, "tracks"},
+		{"another format", `{"streams":[]}`, catalog.ErrSyntax, "tracks"},
+		{"a rendition that is no object", `{"video":{"renditions":{"a":7}}}`, catalog.ErrSyntax, `video.renditions["a"]`},
+		{"an early rendition that is no object", `{"audio":[7]}`, catalog.ErrSyntax, "audio[0]"},
+		{"too many renditions", `{"video":{"renditions":{` + many(1024) + `}},"audio":{"renditions":{"b":{}}}}`, catalog.ErrTooLarge, "audio"},
+		{"JSON that is nested for ever", `{"video":` + strings.Repeat(`{"a":`, 20_000), catalog.ErrSyntax, "catalog"},
+		{"protections without end", `{"version":1,"tracks":[],"contentProtections":[` + strings.Repeat(`{},`, 1024) + `{}]}`, catalog.ErrTooLarge, "contentProtections"},
 		{"tracks that are no array", `{"version":1,"tracks":{}}`, catalog.ErrSyntax, "tracks"},
 		{"a track that is no object", `{"version":1,"tracks":[{},7]}`, catalog.ErrSyntax, "tracks[1]"},
 		{"too many tracks", huge, catalog.ErrTooLarge, "tracks"},
@@ -61,13 +77,22 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a delta of the older spelling without base", `{"deltaUpdate":true,"addTracks":[]}`, catalog.ErrNoBase, "object 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := catalog.NewDecoder([]string{"ns"}).Decode(at(0, 0), []byte(tt.payload))
+			_, err := newDecoder().Decode(object(0, 0, []byte(tt.payload)))
 			var ce *catalog.Error
 			if !errors.Is(err, tt.want) || !errors.As(err, &ce) || !strings.Contains(err.Error(), tt.where) {
 				t.Errorf("got %v, want %v naming %q", err, tt.want, tt.where)
 			}
 		})
 	}
+}
+
+// many is n renditions.
+func many(n int) string {
+	var s []string
+	for i := range n {
+		s = append(s, fmt.Sprintf(`"%d":{"codec":"opus"}`, i))
+	}
+	return strings.Join(s, ",")
 }
 
 func TestFailedDeltaKeepsTheCatalogAndTheNextOneApplies(t *testing.T) {
@@ -82,15 +107,15 @@ func TestFailedDeltaKeepsTheCatalogAndTheNextOneApplies(t *testing.T) {
 		`{"deltaUpdate":[{"op":"upsert","tracks":[{"name":"v"}]}]}`,
 		`{"deltaUpdate":true,"removeTracks":[{"name":"v"}],"addTracks":[{"name":"w"},{"name":"w"}]}`,
 	} {
-		d := catalog.NewDecoder([]string{"ns"})
-		if _, err := d.Decode(at(5, 0), []byte(base)); err != nil {
+		d := newDecoder()
+		if _, err := d.Decode(object(5, 0, []byte(base))); err != nil {
 			t.Fatal(err)
 		}
 		var ce *catalog.Error
-		if c, err := d.Decode(at(5, 1), []byte(bad)); c != nil || !errors.As(err, &ce) {
+		if c, err := d.Decode(object(5, 1, []byte(bad))); c != nil || !errors.As(err, &ce) {
 			t.Errorf("%s: got %v, %v, want an error", bad, c, err)
 		}
-		c, err := d.Decode(at(5, 2), add("w"))
+		c, err := d.Decode(object(5, 2, add("w")))
 		if err != nil || names(c) != "v,w" {
 			t.Errorf("after %s: got %v, %v, want v,w", bad, c, err)
 		}
@@ -98,24 +123,24 @@ func TestFailedDeltaKeepsTheCatalogAndTheNextOneApplies(t *testing.T) {
 }
 
 func TestAMissingDeltaIsAMissingBase(t *testing.T) {
-	d := catalog.NewDecoder([]string{"ns"})
-	d.Decode(at(5, 0), []byte(base))
-	if _, err := d.Decode(at(5, 2), add("x")); !errors.Is(err, catalog.ErrNoBase) {
+	d := newDecoder()
+	d.Decode(object(5, 0, []byte(base)))
+	if _, err := d.Decode(object(5, 2, add("x"))); !errors.Is(err, catalog.ErrNoBase) {
 		t.Fatalf("got %v, want ErrNoBase", err)
 	}
-	d.Decode(at(5, 1), add("w")) // fetched
-	c, err := d.Decode(at(5, 2), add("x"))
+	d.Decode(object(5, 1, add("w"))) // fetched
+	c, err := d.Decode(object(5, 2, add("x")))
 	if err != nil || names(c) != "v,w,x" {
 		t.Errorf("after the repair: %v, %v", c, err)
 	}
 }
 
 func TestRepeatedAndOlderObjectsChangeNothing(t *testing.T) {
-	d := catalog.NewDecoder([]string{"ns"})
-	d.Decode(at(5, 0), []byte(base))
-	want, _ := d.Decode(at(5, 1), add("w"))
+	d := newDecoder()
+	d.Decode(object(5, 0, []byte(base)))
+	want, _ := d.Decode(object(5, 1, add("w")))
 	for _, l := range []media.Location{at(5, 1), at(5, 0), at(4, 9)} {
-		got, err := d.Decode(l, []byte(`{"version":1,"tracks":[]}`))
+		got, err := d.Decode(object(l.Group, l.Object, []byte(`{"version":1,"tracks":[]}`)))
 		if err != nil || got != want {
 			t.Errorf("%v: got %v, %v", l, got, err)
 		}
@@ -123,21 +148,21 @@ func TestRepeatedAndOlderObjectsChangeNothing(t *testing.T) {
 }
 
 func TestGzipIsRecognised(t *testing.T) {
-	d := catalog.NewDecoder([]string{"ns"})
-	if _, err := d.Decode(at(0, 0), gz([]byte(base))); err != nil {
+	d := newDecoder()
+	if _, err := d.Decode(object(0, 0, gz([]byte(base)))); err != nil {
 		t.Fatal(err)
 	}
-	c, err := d.Decode(at(0, 1), add("w"))
+	c, err := d.Decode(object(0, 1, add("w")))
 	if err != nil || names(c) != "v,w" {
 		t.Errorf("got %v, %v", c, err)
 	}
 }
 
 func TestEarlierCatalogsAreNotChangedByUpdates(t *testing.T) {
-	d := catalog.NewDecoder([]string{"ns"})
-	before, _ := d.Decode(at(0, 0), []byte(base))
-	d.Decode(at(0, 1), []byte(`{"deltaUpdate":[{"op":"update","tracks":[{"name":"v","width":9}]},{"op":"clone","tracks":[{"parentName":"v","name":"u"}]}]}`))
-	want, _ := catalog.NewDecoder([]string{"ns"}).Decode(at(0, 0), []byte(base))
+	d := newDecoder()
+	before, _ := d.Decode(object(0, 0, []byte(base)))
+	d.Decode(object(0, 1, []byte(`{"deltaUpdate":[{"op":"update","tracks":[{"name":"v","width":9}]},{"op":"clone","tracks":[{"parentName":"v","name":"u"}]}]}`)))
+	want, _ := newDecoder().Decode(object(0, 0, []byte(base)))
 	if diff := cmp.Diff(want, before); diff != "" {
 		t.Error(diff)
 	}
@@ -148,35 +173,171 @@ func TestVersions(t *testing.T) {
 		`1`: true, `"1"`: true, `1.0`: true, `"1.0"`: true, `"draft-00"`: true, `"draft-07"`: true, `null`: true,
 		`2`: false, `"0.5"`: false, `"warp"`: false,
 	} {
-		_, err := catalog.NewDecoder([]string{"ns"}).Decode(at(0, 0), []byte(`{"version":`+v+`,"tracks":[]}`))
+		_, err := newDecoder().Decode(object(0, 0, []byte(`{"version":`+v+`,"tracks":[]}`)))
 		if (err == nil) != ok {
 			t.Errorf("version %s: %v", v, err)
 		}
 	}
 }
 
+// deflate compresses frames as one stream, without the ends of its flushes.
+func deflate(frames ...string) (out [][]byte) {
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestCompression)
+	for _, f := range frames {
+		b.Reset()
+		w.Write([]byte(f))
+		w.Flush()
+		out = append(out, bytes.TrimSuffix(bytes.Clone(b.Bytes()), []byte{0, 0, 0xff, 0xff}))
+	}
+	return out
+}
+
+const (
+	hang      = `{"video":{"renditions":{"hd":{"codec":"avc1.64001f"},"sd":{"codec":"avc1.64001e"}}},"audio":{"renditions":{"a":{"codec":"opus"}}}}`
+	hangPatch = `{"video":{"renditions":{"hd":null,"uhd":{"codec":"hev1.1.6.L153.B0"}}}}`
+)
+
+func newCompressed() *catalog.Decoder {
+	return catalog.NewDecoder(catalog.Config{Namespace: []string{"ns"}, Track: "catalog.json.z"})
+}
+
+func TestGroupsOfACompressedTrackAreOneStream(t *testing.T) {
+	long := strings.Repeat(" ", 70_000) // more than a window
+	frames := deflate(hang, hangPatch+long, `{"audio":{"renditions":{"a":null}}}`)
+	d := newCompressed()
+	for i, want := range []string{"hd,sd,a", "sd,uhd,a", "sd,uhd"} {
+		payload := frames[i]
+		if i == 1 { // as a publisher that leaves the flush's end in
+			payload = append(payload, 0, 0, 0xff, 0xff)
+		}
+		c, err := d.Decode(object(7, uint64(i), payload))
+		if err != nil || names(c) != want {
+			t.Fatalf("frame %d: %v, %v, want %s", i, c, err, want)
+		}
+	}
+	if c, err := d.Decode(object(8, 0, deflate(hang)[0])); err != nil || names(c) != "hd,sd,a" {
+		t.Errorf("the next group: %v, %v", c, err)
+	}
+}
+
+func TestACompressedTrackIsReadFromTheGroupsStart(t *testing.T) {
+	frames := deflate(hang, hangPatch)
+	d := newCompressed()
+	if _, err := d.Decode(object(7, 1, frames[1])); !errors.Is(err, catalog.ErrNoBase) {
+		t.Errorf("got %v, want ErrNoBase", err)
+	}
+	if _, err := d.Decode(object(7, 0, frames[0][:10])); !errors.Is(err, catalog.ErrSyntax) {
+		t.Errorf("a frame that is cut off: %v, want ErrSyntax", err)
+	}
+	if _, err := d.Decode(object(8, 0, deflate(strings.Repeat(" ", 9<<20))[0])); !errors.Is(err, catalog.ErrTooLarge) {
+		t.Errorf("a bomb: %v, want ErrTooLarge", err)
+	}
+}
+
+func TestAPatchCannotGrowWithoutBound(t *testing.T) {
+	d := newDecoder()
+	d.Decode(object(0, 0, []byte(hang)))
+	for i := range 20 {
+		patch := fmt.Appendf(nil, `{"x%d":%q}`, i, strings.Repeat("x", 900_000))
+		if _, err := d.Decode(object(0, uint64(i)+1, patch)); err != nil {
+			if !errors.Is(err, catalog.ErrTooLarge) {
+				t.Error(err)
+			}
+			return
+		}
+	}
+	t.Error("18 MB are kept")
+}
+
+func TestDeepPatchesAreCheap(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, 9_000) + "1" + strings.Repeat("}", 9_000)
+	d := newDecoder()
+	d.Decode(object(0, 0, []byte(`{"video":`+deep+`}`)))
+	if c, err := d.Decode(object(0, 1, []byte(`{"video":`+deep+`}`))); err != nil || len(c.Tracks) != 0 {
+		t.Errorf("%v, %v", c, err)
+	}
+}
+
+func TestCompressionIsSaidByAProperty(t *testing.T) {
+	for value, want := range map[uint64]error{0: nil, 1: catalog.ErrSyntax, 2: catalog.ErrCompression} {
+		o := object(0, 0, []byte(base))
+		o.Properties = []media.Property{{Type: 0x78, Value: value}}
+		if _, err := newDecoder().Decode(o); !errors.Is(err, want) {
+			t.Errorf("plain JSON with compression %d: %v, want %v", value, err, want)
+		}
+	}
+}
+
+func TestVariablesHaveTheValuesOfTheURL(t *testing.T) {
+	d := catalog.NewDecoder(catalog.Config{Namespace: []string{"ns"}, Track: "catalog", Variables: map[string]string{"a": "x", "b": "y"}})
+	c, err := d.Decode(object(0, 0, []byte(`{"tracks":[{"name":"%a%%b%","packaging":"cmaf","role":"video","label":"50% of %c%"}]}`)))
+	if err != nil || len(c.Tracks) != 0 || len(c.Skipped) != 1 || !strings.Contains(c.Skipped[0].Reason, "label") {
+		t.Errorf("%v, %v: want a track skipped for the variable in its label", c, err)
+	}
+	c, err = d.Decode(object(1, 0, []byte(`{"tracks":[{"name":"%a%-%b","packaging":"cmaf","role":"video","label":"50% off"}]}`)))
+	if err != nil || names(c) != "x-%b" || c.Tracks[0].Label != "50% off" {
+		t.Errorf("%v, %v", c, err)
+	}
+}
+
+func TestAllTracksNotLiveAnyMoreIsTheEnd(t *testing.T) {
+	const dead = `{"tracks":[{"name":"v","packaging":"cmaf","role":"video","isLive":false},{"name":"t","packaging":"mediatimeline"}]}`
+	d := newDecoder()
+	if c, err := d.Decode(object(0, 0, []byte(dead))); err != nil || c.Complete {
+		t.Errorf("%v, %v: a recording has not just ended", c, err)
+	}
+	d.Decode(object(1, 0, []byte(base)))
+	if c, err := d.Decode(object(1, 1, []byte(`{"deltaUpdate":[{"op":"update","tracks":[{"name":"v","isLive":"false"}]}]}`))); err != nil || !c.Complete {
+		t.Errorf("%v, %v: want the end", c, err)
+	}
+}
+
+// FuzzDecode reads three objects of a track of any name, and an init track.
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(base), add("w"))
-	f.Add(gz([]byte(base)), []byte(`{"deltaUpdate":true,"cloneTracks":[{"parentName":"v","name":"u"}],"removeTracks":[{"name":"v"}]}`))
-	f.Add([]byte(base), []byte(`{"deltaUpdate":[{"op":"update","tracks":[{"parentName":"v","initData":"AA--"}]}]}`))
-	f.Fuzz(func(t *testing.T, first, second []byte) {
-		d := catalog.NewDecoder([]string{"ns"})
+	frames := deflate(hang, hangPatch)
+	f.Add("catalog", []byte(base), add("w"), []byte{})
+	f.Add("catalog", gz([]byte(base)), []byte(`{"deltaUpdate":true,"cloneTracks":[{"parentName":"v","name":"u"}],"removeTracks":[{"name":"v"}]}`), []byte{})
+	f.Add("catalog", []byte(base), []byte(`{"deltaUpdate":[{"op":"update","tracks":[{"parentName":"v","initData":"AA--"}]}]}`), []byte{})
+	f.Add("catalog.json", []byte(hang), []byte(hangPatch), []byte{})
+	f.Add("catalog.json.z", frames[0], frames[1], []byte{})
+	f.Add(".catalog", []byte(`{"version":1,"commonTrackFields":{"packaging":"cmaf"},"tracks":[{"name":"1.m4s","initTrack":"0.mp4","selectionParams":{"codec":"avc1"}}]}`),
+		[]byte(`{}`), []byte("\x00\x00\x00\x10ftypiso5\x00\x00\x00\x00\x00\x00\x00\x08moov"))
+	inputs, _ := filepath.Glob(filepath.Join(goldenDir, "*.json"))
+	for _, input := range inputs {
+		s := readScript(f, input)
+		for _, o := range s.Objects {
+			f.Add(s.Track, []byte(o.Payload), []byte(s.Objects[len(s.Objects)-1].Payload), s.Headers["0.mp4"])
+		}
+	}
+	f.Fuzz(func(t *testing.T, track string, first, second, header []byte) {
+		d := catalog.NewDecoder(catalog.Config{Namespace: []string{"ns"}, Track: track, Variables: map[string]string{"id": "bob"}})
 		for i, p := range [][]byte{first, second} {
-			c, err := d.Decode(at(0, uint64(i)), p)
+			c, err := d.Decode(object(0, uint64(i), p))
+			for _, name := range d.Missing() {
+				if h, e := d.Header(name, header); e == nil && err == nil {
+					c = h
+				}
+			}
 			var ce *catalog.Error
 			if (c == nil) == (err == nil) || err != nil && !errors.As(err, &ce) {
 				t.Fatalf("catalog %v, error %v", c, err)
 			}
-			if err != nil {
-				continue
-			}
-			seen := map[string]bool{}
-			for _, track := range c.Tracks {
-				if track.Name == "" || len(track.Namespace) == 0 || track.Kind == 0 || seen[track.Name] {
-					t.Fatalf("bad track %+v", track)
-				}
-				seen[track.Name] = true
+			if err == nil {
+				checkTracks(t, c)
 			}
 		}
 	})
+}
+
+// checkTracks checks what every reader of a catalog relies on.
+func checkTracks(t *testing.T, c *catalog.Catalog) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, track := range c.Tracks {
+		if track.Name == "" || len(track.Namespace) == 0 || track.Kind == 0 || track.Packaging == "" || seen[track.Name] {
+			t.Fatalf("bad track %+v", track)
+		}
+		seen[track.Name] = true
+	}
 }

@@ -22,11 +22,12 @@ func isDelta(doc fields) bool {
 
 // update returns the state after a delta; s stays as it is.
 func (s *state) update(doc fields, namespace []string) (*state, error) {
-	inits, err := initList(s.inits, doc)
-	if err != nil {
+	next := *s
+	if err := next.declare(doc); err != nil {
 		return nil, err
 	}
 	u := updater{namespace: namespace, tracks: slices.Clone(s.tracks)}
+	var err error
 	if doc.flag("deltaUpdate") || !doc.has("deltaUpdate") {
 		err = u.sets(doc)
 	} else {
@@ -35,7 +36,8 @@ func (s *state) update(doc fields, namespace []string) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &state{version: s.version, complete: s.complete || doc.flag("isComplete"), tracks: u.tracks, inits: inits}, nil
+	next.complete, next.tracks = s.complete || doc.flag("isComplete"), u.tracks
+	return &next, nil
 }
 
 // updater applies the changes of one delta.

@@ -7,11 +7,12 @@ import (
 
 // Why a catalog object was not applied. Every error of Decode is an *Error that wraps one of these.
 var (
-	ErrNoBase   = errors.New("a delta update without the catalog it changes: fetch its group from object 0")
-	ErrSyntax   = errors.New("malformed")
-	ErrVersion  = errors.New("unknown catalog version")
-	ErrTooLarge = errors.New("too large")
-	ErrConflict = errors.New("does not fit the catalog it changes")
+	ErrNoBase      = errors.New("a delta update without the catalog it changes: fetch its group from object 0")
+	ErrSyntax      = errors.New("malformed")
+	ErrVersion     = errors.New("unknown catalog version")
+	ErrTooLarge    = errors.New("too large")
+	ErrConflict    = errors.New("does not fit the catalog it changes")
+	ErrCompression = errors.New("unknown compression")
 )
 
 // Error says what is wrong with a catalog object, and where.

@@ -74,6 +74,27 @@ func (f fields) object(name string) fields {
 	return o
 }
 
+// list is an array; nil when it is none.
+func (f fields) list(name string) (list []json.RawMessage) {
+	if json.Unmarshal(f[name], &list) != nil {
+		return nil
+	}
+	return list
+}
+
+// texts are the strings of an array, or the one that stands in its place.
+func (f fields) texts(name string) (all []string) {
+	for _, r := range f.list(name) {
+		if s, ok := (fields{"": r}).text(""); ok && len(all) < maxRefs {
+			all = append(all, s)
+		}
+	}
+	if s, ok := f.text(name); ok {
+		all = append(all, s)
+	}
+	return all
+}
+
 // filled reports whether the field holds anything but null, "", {} or [].
 func (f fields) filled(name string) bool {
 	switch strings.Join(strings.Fields(string(f[name])), "") {

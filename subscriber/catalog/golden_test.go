@@ -21,9 +21,12 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const goldenDir = "../../testdata/catalog"
 
-// script is a golden's input: what arrives on a catalog track.
+// script is a golden's input: what arrives on a catalog track, and on the init tracks that it names.
 type script struct {
 	Namespace []string
+	Track     string
+	Variables map[string]string
+	Headers   map[string][]byte
 	Objects   []struct {
 		Group, Object uint64
 		Payload       json.RawMessage
@@ -56,7 +59,7 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-func readScript(t *testing.T, path string) script {
+func readScript(t testing.TB, path string) script {
 	t.Helper()
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -72,16 +75,21 @@ func readScript(t *testing.T, path string) script {
 // play writes what comes of each object: an error, or the catalog with one line for each track.
 func play(t *testing.T, s script) []byte {
 	t.Helper()
-	d := catalog.NewDecoder(s.Namespace)
+	d := catalog.NewDecoder(catalog.Config{Namespace: s.Namespace, Track: s.Track, Variables: s.Variables})
 	var out bytes.Buffer
 	for _, o := range s.Objects {
 		fmt.Fprintf(&out, "object %d/%d\n", o.Group, o.Object)
-		c, err := d.Decode(media.Location{Group: o.Group, Object: o.Object}, o.Payload)
+		c, err := d.Decode(object(o.Group, o.Object, o.Payload))
+		for _, name := range d.Missing() {
+			if header, ok := s.Headers[name]; ok && err == nil {
+				c, err = d.Header(name, header)
+			}
+		}
 		if err != nil {
 			fmt.Fprintf(&out, "  error: %v\n", err)
 			continue
 		}
-		fmt.Fprintf(&out, "  version %q complete %v\n", c.Version, c.Complete)
+		fmt.Fprintf(&out, "  %s version %q complete %v\n", c.Format, c.Version, c.Complete)
 		for _, track := range c.Tracks {
 			fmt.Fprintf(&out, "  %s%s\n", track.Name, known(track))
 		}
@@ -98,11 +106,14 @@ func known(track media.Track) string {
 	v := reflect.ValueOf(track)
 	for i := range v.NumField() {
 		if field := v.Type().Field(i); field.Name != "Name" && !v.Field(i).IsZero() {
-			format := " %s=%v"
-			if field.Name == "Init" {
+			format, value := " %s=%v", v.Field(i)
+			switch {
+			case field.Name == "Init" || field.Name == "Config":
 				format = " %s=%x"
+			case value.Kind() == reflect.Pointer:
+				value = value.Elem()
 			}
-			fmt.Fprintf(&s, format, field.Name, v.Field(i).Interface())
+			fmt.Fprintf(&s, format, field.Name, value.Interface())
 		}
 	}
 	return s.String()

@@ -122,18 +122,18 @@ func TestTheSubscriberReadsEveryGeneration(t *testing.T) {
 	for _, generation := range []live.Generation{live.MSF01, live.MSF00} {
 		b := demo(t)
 		b.Generation = generation
-		d := catalog.NewDecoder(b.Namespace)
+		d := catalog.NewDecoder(catalog.Config{Namespace: b.Namespace, Track: live.CatalogTrack})
 		data, err := b.Catalog(time.Now(), map[string]bool{"audio-sv": true}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.Decode(media.Location{Group: 5}, data); err != nil {
+		if _, err := d.Decode(media.Object{Location: media.Location{Group: 5}, Payload: data}); err != nil {
 			t.Fatal(err)
 		}
 		if data, err = b.Delta(time.Now(), []string{"audio-sv"}, []string{"video-180"}); err != nil {
 			t.Fatal(err)
 		}
-		c, err := d.Decode(media.Location{Group: 5, Object: 1}, data)
+		c, err := d.Decode(media.Object{Location: media.Location{Group: 5, Object: 1}, Payload: data})
 		if err != nil {
 			t.Fatal(err)
 		}
