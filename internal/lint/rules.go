@@ -42,6 +42,8 @@ func borders() []border {
 	return []border{
 		{"github.com/quic-go/quic-go", []string{"subscriber/moqt/transport", "internal/sim"}, "", true,
 			"QUIC stops at one Conn interface, so that the session engines can be driven without a network"},
+		{"github.com/quic-go/webtransport-go", []string{"subscriber/moqt/transport"}, "", false,
+			"WebTransport stops where QUIC does; only its server half is used, since its client refuses many servers"},
 		{"github.com/Eyevinn/mp4ff", []string{"segmenter/demux", "segmenter/mux", "internal/sim"}, "", true,
 			"boxes stop at the edges of the segmenter: between them there are only samples"},
 		{"github.com/labstack/echo", []string{"server"}, "", false,

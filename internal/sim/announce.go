@@ -22,7 +22,7 @@ func (s *session) announcements() []dialect.Message {
 // announce sends one announcement on a stream of its own (17 and later) and keeps the stream as long as the session. Whether the
 // peer is interested makes no difference.
 func (s *session) announce(ctx context.Context, m dialect.Message) error {
-	st, err := s.conn.OpenStreamSync(ctx)
+	st, err := s.conn.OpenStream(ctx)
 	if err != nil {
 		return err
 	}

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/quic-go/quic-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/internal/sim/live"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
 
 // send sends the objects of one group from l on, as they come into being.
@@ -47,7 +47,7 @@ func (sub *subscription) sendGroup(ctx context.Context, l media.Location) {
 			return
 		case err != nil:
 			if ctx.Err() == nil { // otherwise openStream does it
-				st.CancelWrite(dialect.ResetInternal)
+				st.Reset(dialect.ResetInternal)
 			}
 			return
 		}
@@ -100,25 +100,25 @@ func (sub *subscription) sendDatagram(ctx context.Context, l media.Location) {
 		return
 	}
 	o.Last = sub.feed.last(l)
-	var tooLarge *quic.DatagramTooLargeError
-	if err := sub.s.conn.SendDatagram(sub.s.d.AppendDatagram(nil, dialect.Datagram{Alias: sub.alias, Object: o})); errors.As(err, &tooLarge) {
+	err = sub.s.conn.SendDatagram(sub.s.d.AppendDatagram(nil, dialect.Datagram{Alias: sub.alias, Object: o}))
+	if errors.Is(err, transport.ErrTooLong) {
 		sub.sendAlone(ctx, o)
 	}
 }
 
 // openStream opens a stream that is reset when ctx ends before stop is called.
-func (sub *subscription) openStream(ctx context.Context) (st *quic.SendStream, stop func() bool) {
-	st, err := sub.s.conn.OpenUniStreamSync(ctx)
+func (sub *subscription) openStream(ctx context.Context) (st transport.SendStream, stop func() bool) {
+	st, err := sub.s.conn.OpenUniStream(ctx)
 	if err != nil {
 		return nil, nil
 	}
 	sub.streams.Add(1)
 	return st, context.AfterFunc(ctx, func() {
-		code := quic.StreamErrorCode(dialect.ResetCancelled)
+		code := uint64(dialect.ResetCancelled)
 		if errors.Is(context.Cause(ctx), errTooSlow) {
 			code = dialect.ResetDeliveryTimeout
 		}
-		st.CancelWrite(code)
+		st.Reset(code)
 	})
 }
 

@@ -45,13 +45,22 @@ func (g *gather) sorted() []media.Object {
 
 // engine is the subscriber's own session with the publisher at addr.
 func engine(t *testing.T, p *sim.Publisher, draft string, from net.PacketConn, addr net.Addr) *moqt.Session {
+	return engineOver(t, p, draft, from, addr, transport.Dialer.QUIC)
+}
+
+func overWebTransport(d transport.Dialer, ctx context.Context, addr string) (transport.Conn, error) {
+	return d.WebTransport(ctx, addr, "/live?x=1")
+}
+
+func engineOver(t *testing.T, p *sim.Publisher, draft string, from net.PacketConn, addr net.Addr,
+	dial func(transport.Dialer, context.Context, string) (transport.Conn, error)) *moqt.Session {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AddCert(p.Certificate())
-	conn, err := transport.Dialer{
+	conn, err := dial(transport.Dialer{
 		Protocols: []string{draft}, TLS: &tls.Config{RootCAs: roots, ServerName: "localhost"},
 		Packet: func() (net.PacketConn, error) { return from, nil },
-	}.QUIC(t.Context(), addr.String())
+	}, t.Context(), addr.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +103,26 @@ func TestEngineJoinsLiveTracksWithoutASeam(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestEngineSpeaksOverWebTransport(t *testing.T) {
+	for _, delivery := range []live.Delivery{live.Groups, live.Streams, live.Datagrams} {
+		everyDraft(t, func(t *testing.T, n *sim.Network, draft string) {
+			p, addr := publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, delivery)}, Announce: true})
+			s := engineOver(t, p, draft, n.Listen(), addr, overWebTransport)
+			var all gather
+			sub, err := s.Subscribe(t.Context(), demoTrack("audio-en"), moqt.SubscribeOptions{}, &all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Fetch(t.Context(), moqt.FetchRequest{Join: sub, Groups: 3}, &all); err != nil {
+				t.Fatal(err)
+			}
+			elapse(3 * time.Second)
+			seamless(t, "audio-en", all.sorted(), 5*25)
+			sub.Close()
+		})
+	}
 }
 
 func TestEngineReadsTenThousandStreamsAndMore(t *testing.T) {

@@ -78,11 +78,11 @@ func (s *session) span(ctx context.Context, m *dialect.Fetch) (sp span, refusal 
 
 // sendSpan sends the objects on one stream. What is too old to be known is said to be unknown.
 func (s *session) sendSpan(ctx context.Context, id uint64, sp span) {
-	st, err := s.conn.OpenUniStreamSync(ctx)
+	st, err := s.conn.OpenUniStream(ctx)
 	if err != nil {
 		return
 	}
-	defer context.AfterFunc(ctx, func() { st.CancelWrite(dialect.ResetCancelled) })()
+	defer context.AfterFunc(ctx, func() { st.Reset(dialect.ResetCancelled) })()
 	buf, w := s.d.AppendFetchHeader(nil, id), s.d.NewFetchWriter()
 	l := sp.from
 	if oldest := sp.feed.oldest(); l.Group < oldest {
@@ -102,7 +102,7 @@ func (s *session) sendSpan(ctx context.Context, id uint64, sp span) {
 		}
 		payload, err := sp.feed.payload(l)
 		if err != nil || ctx.Err() != nil {
-			st.CancelWrite(dialect.ResetInternal)
+			st.Reset(dialect.ResetInternal)
 			return
 		}
 		o := dialect.FetchObject{Object: media.Object{Location: l, Payload: payload}, Priority: 128}

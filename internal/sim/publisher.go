@@ -12,11 +12,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/quic-go/quic-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/internal/sim/live"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
 
 // Config says what to publish.
@@ -87,13 +87,7 @@ func (p *Publisher) Serve(ctx context.Context, conn net.PacketConn) error {
 	p.mu.Lock()
 	kill := p.kill
 	p.mu.Unlock()
-	transport := &quic.Transport{Conn: conn}
-	listener, err := transport.Listen(&tls.Config{
-		Certificates: []tls.Certificate{p.cert}, NextProtos: p.drafts, MinVersion: tls.VersionTLS13,
-	}, &quic.Config{
-		EnableDatagrams: true, KeepAlivePeriod: 5 * time.Second, MaxIdleTimeout: 30 * time.Second,
-		MaxIncomingStreams: 1000, MaxIncomingUniStreams: 16,
-	})
+	listener, err := transport.Listen(conn, p.drafts, &tls.Config{Certificates: []tls.Certificate{p.cert}})
 	if err != nil {
 		return fmt.Errorf("publisher: %w", err)
 	}
@@ -104,14 +98,14 @@ func (p *Publisher) Serve(ctx context.Context, conn net.PacketConn) error {
 		select {
 		case <-gctx.Done():
 		case <-kill:
-			cancel(ErrKilled)     // before anyone sees a closed connection, so that nobody says goodbye
-			_ = transport.Close() // without a word: the peers find out by themselves
+			cancel(ErrKilled) // before anyone sees a closed connection, so that nobody says goodbye
+			listener.Close()  // without a word: the peers find out by themselves
 		}
 		return nil
 	})
 	g.Go(func() error { return p.accept(gctx, g, listener) })
 	err = g.Wait()
-	_ = transport.Close() // all sessions have said goodbye
+	listener.Close() // all sessions have said goodbye
 	switch {
 	case errors.Is(context.Cause(sctx), ErrKilled):
 		return ErrKilled
@@ -122,15 +116,19 @@ func (p *Publisher) Serve(ctx context.Context, conn net.PacketConn) error {
 }
 
 // accept starts a session for every subscriber.
-func (p *Publisher) accept(ctx context.Context, g *errgroup.Group, listener *quic.Listener) error {
+func (p *Publisher) accept(ctx context.Context, g *errgroup.Group, listener *transport.Listener) error {
 	for {
 		conn, err := listener.Accept(ctx)
 		if err != nil {
 			return fmt.Errorf("publisher: accept: %w", err)
 		}
 		g.Go(func() error {
-			log := p.log.With("peer", conn.RemoteAddr().String(), "draft", conn.ConnectionState().TLS.NegotiatedProtocol)
+			log := p.log.With("peer", conn.RemoteAddr().String(), "draft", conn.Protocol())
 			log.Info("subscriber came")
+			if dialect.ByALPN(conn.Protocol()) == nil { // over WebTransport one may offer nothing
+				conn.Close(dialect.NoError, "no common draft")
+				return nil
+			}
 			err := newSession(p, conn, log).run(ctx)
 			log.Info("subscriber left", "err", err)
 			return nil

@@ -6,10 +6,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/quic-go/quic-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
@@ -22,19 +22,26 @@ type request struct {
 func (r request) reply() dialect.ReplyTo { return dialect.ReplyTo{RequestID: r.id} }
 
 // serveRequest serves a request that has a stream of its own (17 and later). It ends when the peer resets or stops the stream.
-func (s *session) serveRequest(ctx context.Context, st *quic.Stream) error {
+func (s *session) serveRequest(ctx context.Context, st transport.Stream) error {
 	reader := wire.NewReader(st, s.d.Varint, "request stream")
 	m, err := s.d.Read(reader)
 	if m == nil || err != nil {
-		st.CancelRead(dialect.ResetCancelled)
-		st.CancelWrite(dialect.ResetCancelled)
+		st.Cancel(dialect.ResetCancelled)
+		st.Reset(dialect.ResetCancelled)
 		return fatal(err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(st.Context(), cancel)() // STOP_SENDING
 	r := request{id: requestID(m), send: sendOn(s.d, st)}
 	var g errgroup.Group
+	g.Go(func() error {
+		select {
+		case <-st.Stopped(): // nobody reads the answers any more
+			cancel()
+		case <-ctx.Done():
+		}
+		return nil
+	})
 	g.Go(func() error {
 		err := s.updates(reader, r)
 		if err != nil { // reset, or malformed: either way this request is over
@@ -43,7 +50,8 @@ func (s *session) serveRequest(ctx context.Context, st *quic.Stream) error {
 		return fatal(err)
 	})
 	g.Go(func() error {
-		defer st.CancelRead(dialect.ResetCancelled) // nobody waits for updates any longer
+		defer st.Cancel(dialect.ResetCancelled) // nobody waits for updates any longer
+		defer cancel()
 		defer st.Close()
 		return s.handle(ctx, r, m)
 	})

@@ -8,17 +8,17 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/quic-go/quic-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
 // session is one subscriber's connection.
 type session struct {
 	p       *Publisher
-	conn    *quic.Conn
+	conn    transport.Conn
 	d       *dialect.Dialect
 	log     *slog.Logger
 	aliases atomic.Uint64 // the last track alias
@@ -29,9 +29,9 @@ type session struct {
 	changed chan struct{}            // closed and replaced when joins grows
 }
 
-func newSession(p *Publisher, conn *quic.Conn, log *slog.Logger) *session {
+func newSession(p *Publisher, conn transport.Conn, log *slog.Logger) *session {
 	return &session{
-		p: p, conn: conn, log: log, d: dialect.ByALPN(conn.ConnectionState().TLS.NegotiatedProtocol),
+		p: p, conn: conn, log: log, d: dialect.ByALPN(conn.Protocol()),
 		joins: map[uint64]*subscription{}, changed: make(chan struct{}),
 	}
 }
@@ -44,14 +44,6 @@ func (v violation) Error() string { return "protocol violation: " + v.reason }
 // run serves the session until it or ctx ends.
 func (s *session) run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		select {
-		case <-s.conn.Context().Done():
-			return context.Cause(s.conn.Context())
-		case <-gctx.Done():
-			return gctx.Err()
-		}
-	})
 	if s.d.Control == dialect.OneStream {
 		g.Go(func() error { return s.serveControl(gctx, g) })
 	} else {
@@ -71,20 +63,18 @@ func (s *session) run(ctx context.Context) error {
 
 // close says goodbye. On a connection that is closed already it does nothing.
 func (s *session) close(err error) {
-	code, reason := quic.ApplicationErrorCode(dialect.NoError), "the publisher stops"
+	code, reason := uint64(dialect.NoError), "the publisher stops"
 	var malformed *wire.Error
 	var v violation
 	if errors.As(err, &malformed) || errors.As(err, &v) {
 		code, reason = dialect.ProtocolViolation, err.Error()
 	}
-	if err := s.conn.CloseWithError(code, reason); err != nil {
-		s.log.Debug("close", "err", err)
-	}
+	s.conn.Close(code, reason)
 }
 
 // openControl opens our control stream and keeps it open.
 func (s *session) openControl(ctx context.Context) error {
-	st, err := s.conn.OpenUniStreamSync(ctx)
+	st, err := s.conn.OpenUniStream(ctx)
 	if err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
@@ -108,7 +98,7 @@ func (s *session) acceptUni(ctx context.Context, g *errgroup.Group) error {
 }
 
 // readControl reads the peer's control stream to its end. A subscriber has nothing to say on it but SETUP and GOAWAY.
-func (s *session) readControl(st *quic.ReceiveStream) error {
+func (s *session) readControl(st transport.ReceiveStream) error {
 	r := wire.NewReader(st, s.d.Varint, "control stream")
 	m, err := s.d.Read(r)
 	if _, ok := m.(*dialect.Setup); err == nil && !ok {

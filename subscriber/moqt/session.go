@@ -104,6 +104,7 @@ func (s *Session) Run(ctx context.Context) error {
 	serve(s.link.run)
 	serve(s.awaitSetup)
 	serve(s.acceptDatagrams)
+	serve(s.awaitDrain)
 	serve(func(ctx context.Context) error { return s.acceptUni(ctx, serve) })
 	serve(func(ctx context.Context) error { return s.acceptBidi(ctx, serve) })
 	serve(func(ctx context.Context) error { return s.serveTasks(ctx, serve) })
@@ -132,6 +133,16 @@ func (s *Session) awaitSetup(ctx context.Context) error {
 		return nil
 	case <-t.C:
 		return &SessionError{Code: dialect.ControlMessageTimeout, Reason: "no SETUP", Err: ErrTimeout}
+	}
+}
+
+// awaitDrain takes a transport that wants to be left for a GOAWAY.
+func (s *Session) awaitDrain(ctx context.Context) error {
+	select {
+	case <-s.conn.Draining():
+		return goaway(&dialect.Goaway{})
+	case <-ctx.Done():
+		return nil
 	}
 }
 

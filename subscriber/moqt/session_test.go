@@ -111,6 +111,42 @@ func TestGoawayEndsTheSession(t *testing.T) {
 	})
 }
 
+// drained is a connection whose transport wants to be left.
+type drained struct{ transport.Conn }
+
+func (drained) Draining() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
+func TestADrainingTransportIsLeft(t *testing.T) {
+	oneDraft(t, dialect.Draft18(), func(t *testing.T, d *dialect.Dialect) {
+		s, _ := connect(t, d, Config{})
+		s.conn = drained{s.conn}
+		if e := closes(t, run(t, s)); !errors.Is(e, ErrGoingAway) || e.URI != "" {
+			t.Error(e)
+		}
+	})
+}
+
+// overWebTransport is a connection that has said its path already.
+type overWebTransport struct{ transport.Conn }
+
+func (overWebTransport) WebTransport() bool { return true }
+
+func TestSetupOverWebTransportNamesNoPath(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p := connect(t, d, Config{Path: "/live"})
+		s.conn = overWebTransport{s.conn}
+		run(t, s)
+		p.begin()
+		if p.setup.Path != "" || p.setup.Authority != "" {
+			t.Errorf("%+v", p.setup)
+		}
+	})
+}
+
 func TestTheEndOfTheControlStreamBehindSetupIsTolerated(t *testing.T) {
 	oneDraft(t, dialect.Draft18(), func(t *testing.T, d *dialect.Dialect) {
 		s, p, ran := inSession(t, d, Config{})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 )
 
 // Conn is one connection. All methods may be called from any goroutine.
@@ -14,12 +15,16 @@ type Conn interface {
 	AcceptStream(ctx context.Context) (Stream, error)
 	AcceptUniStream(ctx context.Context) (ReceiveStream, error)
 
-	SendDatagram(b []byte) error // fails if b is too long for one packet
+	SendDatagram(b []byte) error // ErrTooLong if b does not fit into one packet
 	ReceiveDatagram(ctx context.Context) ([]byte, error)
 
 	Protocol() string // what was agreed upon, such as "moqt-18"
 	// WebTransport says that authority and path were part of connecting, so that no message of the protocol may repeat them.
 	WebTransport() bool
+	// Draining is closed when the peer's transport asks us to take our leave; nil: it never does.
+	Draining() <-chan struct{}
+	// RemoteAddr is the peer's.
+	RemoteAddr() net.Addr
 	// Close ends the connection, all its streams, and what was opened for it.
 	Close(code uint64, reason string)
 }
@@ -35,6 +40,7 @@ type ReceiveStream interface {
 type SendStream interface {
 	io.WriteCloser // Close is a FIN
 	Reset(code uint64)
+	Stopped() <-chan struct{} // closed when the peer has stopped reading, or we are done writing
 }
 
 // Stream is bidirectional: Close and Reset concern our half of it, Read and Cancel the peer's.
@@ -45,6 +51,9 @@ type Stream interface {
 
 // ErrTimeout means that nothing was heard of the peer for too long.
 var ErrTimeout = errors.New("peer does not answer")
+
+// ErrTooLong means that a datagram does not fit into a packet.
+var ErrTooLong = errors.New("too long for a datagram")
 
 // ErrNoProtocol means that the peer speaks none of the protocols that were offered.
 var ErrNoProtocol = errors.New("no common protocol: the peer speaks none of the offered drafts")

@@ -108,44 +108,6 @@ func clientTLS(tc *tls.Config, host string, protocols []string) *tls.Config {
 	return tc
 }
 
-// Listener accepts connections.
-type Listener struct {
-	ln *quic.Listener
-	t  *quic.Transport
-}
-
-// Listen accepts connections on pc, which stays the caller's. tc has the certificate; of the protocols that a client
-// offers, the first in the list is chosen.
-func Listen(pc net.PacketConn, protocols []string, tc *tls.Config) (*Listener, error) {
-	tc = tc.Clone()
-	tc.NextProtos = protocols
-	tc.MinVersion = tls.VersionTLS13
-	t := &quic.Transport{Conn: pc}
-	ln, err := t.Listen(tc, config())
-	if err != nil {
-		return nil, fmt.Errorf("listen on %v: %w", pc.LocalAddr(), err)
-	}
-	return &Listener{ln, t}, nil
-}
-
-// Accept waits for the next connection whose handshake is complete.
-func (l *Listener) Accept(ctx context.Context) (Conn, error) {
-	conn, err := l.ln.Accept(ctx)
-	if err != nil {
-		return nil, convert(err)
-	}
-	return &quicConn{conn: conn, done: func() {}}, nil
-}
-
-// Addr is where the listener listens.
-func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
-
-// Close ends the listener and all its connections.
-func (l *Listener) Close() {
-	_ = l.ln.Close()
-	_ = l.t.Close()
-}
-
 // convert makes quic-go's errors ours.
 func convert(err error) error {
 	if err == nil || err == io.EOF {
@@ -156,7 +118,10 @@ func convert(err error) error {
 		return &ResetError{Code: uint64(e.ErrorCode), Remote: e.Remote}
 	}
 	if e, ok := errors.AsType[*quic.ApplicationError](err); ok {
-		return &CloseError{Code: uint64(e.ErrorCode), Reason: e.ErrorMessage, Remote: e.Remote}
+		return &CloseError{Code: fromHTTP(uint64(e.ErrorCode)), Reason: e.ErrorMessage, Remote: e.Remote}
+	}
+	if _, ok := errors.AsType[*quic.DatagramTooLargeError](err); ok {
+		return ErrTooLong
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && !errors.Is(err, context.DeadlineExceeded) {
 		return ErrTimeout

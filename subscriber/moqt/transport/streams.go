@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"io"
+	"net"
 
 	"github.com/quic-go/quic-go"
 )
@@ -59,7 +60,9 @@ func (c *quicConn) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 
 func (c *quicConn) Protocol() string { return c.conn.ConnectionState().TLS.NegotiatedProtocol }
 
-func (c *quicConn) WebTransport() bool { return false }
+func (c *quicConn) WebTransport() bool        { return false }
+func (c *quicConn) Draining() <-chan struct{} { return nil }
+func (c *quicConn) RemoteAddr() net.Addr      { return c.conn.RemoteAddr() }
 
 func (c *quicConn) Close(code uint64, reason string) {
 	_ = c.conn.CloseWithError(quic.ApplicationErrorCode(code), reason)
@@ -80,6 +83,7 @@ type readable interface {
 type writable interface {
 	io.WriteCloser
 	CancelWrite(quic.StreamErrorCode)
+	Context() context.Context
 }
 
 type receiveStream struct{ r readable }
@@ -99,5 +103,7 @@ func (s sendStream) Write(b []byte) (int, error) {
 }
 
 func (s sendStream) Close() error { return convert(s.w.Close()) }
+
+func (s sendStream) Stopped() <-chan struct{} { return s.w.Context().Done() }
 
 func (s sendStream) Reset(code uint64) { s.w.CancelWrite(quic.StreamErrorCode(code)) }
