@@ -82,8 +82,8 @@ func (s *Segmenter) begin(ctx context.Context, now time.Time, t *track, raw int6
 	for _, o := range s.tracks {
 		if o == t {
 			inits[t.info.Name] = t.header.init.Digest
-		} else if o.next != nil {
-			inits[o.info.Name] = o.next.init.Digest
+		} else if o.next != nil && o.next.header.init != nil {
+			inits[o.info.Name] = o.next.header.init.Digest
 		}
 	}
 	return s.claim(ctx, now, raw, b, t, inits)
@@ -201,8 +201,8 @@ func (s *Segmenter) sameInits(e *epoch, only *track) bool {
 
 // digests are those of the headers that t is known to have: the one to come, and the one in force.
 func (t *track) digests() (d []string) {
-	if t.next != nil {
-		d = append(d, t.next.init.Digest)
+	if t.next != nil && t.next.header.init != nil {
+		d = append(d, t.next.header.init.Digest)
 	}
 	if t.header.init != nil {
 		d = append(d, t.header.init.Digest)

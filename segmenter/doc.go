@@ -7,7 +7,7 @@
 //
 // # From object to segment
 //
-//   - track.go unwraps an object: its header, if it brings one, and its samples.
+//   - unwrap.go lets the reader of the track's packaging (package demux) unwrap an object, and makes headers canonical.
 //   - hold.go keeps units until gauge.go has measured enough for plan.go to fix the constants of the channel.
 //   - admit.go holds a unit against the media time of its track: overlaps and lone wild times are bad input, holes are losses,
 //     a jump that a second object confirms is a restart.

@@ -15,7 +15,8 @@ type gauge struct {
 	samples, ticks, bytes int64 // of everything seen
 	shortest, longest     int64 // sample, ticks
 	object                int64 // longest object, ticks
-	group                 int64 // longest complete group, ticks; 0 unknown
+	group, frames         int64 // longest complete group, ticks and samples; 0 unknown
+	rounded               bool  // samples do not last equally long, or not as long as they say
 	peak                  int64 // bits/s of the busiest complete group
 
 	in struct { // the group being received
@@ -24,6 +25,7 @@ type gauge struct {
 		start int64
 		end   int64
 		bytes int64
+		count int64
 	}
 }
 
@@ -39,7 +41,9 @@ func (g *gauge) add(u *unit) {
 	if len(u.samples) > 0 {
 		first, last := &u.samples[0], &u.samples[len(u.samples)-1]
 		if u.loc.Object == 0 {
-			g.in.whole, g.in.start, g.in.bytes = true, first.DTS, 0
+			g.in.whole, g.in.start, g.in.bytes, g.in.count = true, first.DTS, 0, 0
+		} else if g.in.id == u.loc.Group {
+			g.rounded = g.rounded || first.DTS != g.in.end
 		}
 		g.in.id, g.in.end = u.loc.Group, last.DTS+int64(last.Dur)
 		for i := range u.samples {
@@ -52,7 +56,9 @@ func (g *gauge) add(u *unit) {
 			g.ticks += dur
 			g.bytes += int64(len(u.samples[i].Data))
 			g.in.bytes += int64(len(u.samples[i].Data))
+			g.in.count++
 		}
+		g.rounded = g.rounded || g.shortest != g.longest
 		g.object = max(g.object, g.in.end-first.DTS)
 	}
 	if u.last && u.loc.Group == g.in.id {
@@ -64,17 +70,19 @@ func (g *gauge) add(u *unit) {
 func (g *gauge) complete() {
 	dur := g.in.end - g.in.start
 	if g.in.whole && dur > 0 && dur <= maxGroup*int64(g.timescale) {
-		g.group = max(g.group, dur)
+		if dur > g.group {
+			g.group, g.frames = dur, g.in.count
+		}
 		g.peak = max(g.peak, rate(g.in.bytes, dur, g.timescale))
 	}
 	g.in.whole = false
 }
 
-// fine reports whether the nominal frame duration is known: at coarse timescales (milliseconds) single samples are rounded, and
-// only a whole group gives the mean.
+// fine reports whether the nominal frame duration is known. Where a frame is no whole number of ticks (59.94 fps at 90 kHz, or any
+// at milliseconds), single samples are rounded, which a few of them show, and only a whole group gives the mean.
 func (g *gauge) fine() bool {
-	const coarse = 200 // ticks
-	return g.samples > 0 && (g.ticks/g.samples >= coarse || g.kind != media.Video || g.group > 0)
+	const few = 8
+	return g.group > 0 || g.samples > 0 && (g.kind != media.Video || g.samples >= few && !g.rounded)
 }
 
 // regular reports whether all samples last equally long, but for rounding.

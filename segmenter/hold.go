@@ -23,7 +23,7 @@ const (
 )
 
 // hold measures a unit and keeps it until all tracks are measured.
-func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit, size int) error {
+func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit) error {
 	t.measure(u)
 	t.date(now, u)
 	u.samples = slices.Clone(u.samples)
@@ -31,7 +31,7 @@ func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit, 
 		s.since = now
 	}
 	s.held = append(s.held, held{t, *u, now})
-	s.heldBytes += size + unitCost + sampleCost*len(u.samples)
+	s.heldBytes += u.size + unitCost + sampleCost*len(u.samples)
 	return s.settle(ctx, now, s.heldBytes > s.cfg.HoldBytes)
 }
 

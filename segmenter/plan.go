@@ -74,6 +74,9 @@ func windowOf(cfg Config, duration *big.Rat) int {
 // frame is reduced, and if that is not enough halved, until products of it fit into 64 bits.
 func (g *gauge) frame() frame {
 	r := big.NewRat(g.ticks, g.samples)
+	if g.kind == media.Video && g.frames > 0 && g.regular() {
+		r = big.NewRat(g.group, g.frames)
+	}
 	f := frame{ticks: r.Num().Int64(), samples: r.Denom().Int64()}
 	for f.ticks > 1<<31 || f.samples > 1<<20 {
 		f = frame{ticks: max(f.ticks/2, 1), samples: max(f.samples/2, 1)}

@@ -177,7 +177,7 @@ func TestGroupDurationOfTheCatalogNeedsNoWaiting(t *testing.T) {
 	if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{track, a.track(t)}); err != nil {
 		t.Fatal(err)
 	}
-	c.send(interleave(v.objects(t, 0, 3), a.objects(t, 0, 5))...)
+	c.send(interleave(v.objects(t, 0, 8), a.objects(t, 0, 14))...)
 	if c.Output() == nil {
 		t.Fatal("the plan waits")
 	}

@@ -149,7 +149,7 @@ func baseFrom(g timeline.Grid, e *timeline.Epoch) base {
 
 // revive lets a track that had ended, and that a newer catalog lists again, go on with all that it had.
 func (s *Segmenter) revive(old *track) *track {
-	t := &track{epoch: -1, info: old.info, header: old.header, next: old.next, stored: old.stored}
+	t := &track{epoch: -1, info: old.info, wrapping: old.wrapping, next: old.next, stored: old.stored}
 	if old.line != nil {
 		p := old.line.Load()
 		if line, err := timeline.Restore(s.plan.Window, p.Frame, p.Epochs, p.Segments); err == nil {

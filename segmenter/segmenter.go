@@ -14,9 +14,10 @@ import (
 type Segmenter struct {
 	cfg    Config
 	sink   Sink
-	ledger Ledger   // nil: nobody else packages the channel
-	tracks []*track // in catalog order
-	buf    []media.Sample
+	ledger Ledger    // nil: nobody else packages the channel
+	tracks []*track  // in catalog order
+	units  []unit    // for reuse
+	now    time.Time // of the newest call that had it
 	events Events
 	ended  bool
 
@@ -67,7 +68,7 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 	var kept []*track
 	for i := range tracks {
 		info := tracks[i]
-		if info.Kind != media.Video && info.Kind != media.Audio || info.Packaging != media.CMAF {
+		if info.Kind != media.Video && info.Kind != media.Audio {
 			err = join(err, &BadInput{Track: info.Name, Err: fmt.Errorf("%s in packaging %q is not supported yet", info.Kind, info.Packaging)})
 			continue
 		}
@@ -105,17 +106,27 @@ func (s *Segmenter) Object(ctx context.Context, now time.Time, track string, o m
 	case t.done:
 		t = s.revive(t)
 	}
-	u, err := t.read(&o, s.buf[:0])
-	s.buf = u.samples[:0]
-	switch {
-	case err != nil:
-		return s.bad(t, o.Location, err)
-	case u.init == nil && !t.started || len(u.samples) == 0 && !u.last && !u.lost:
-		return nil
-	case !s.settled:
-		return s.hold(ctx, now, t, &u, len(o.Payload))
+	s.now = now
+	s.units = t.unwrap(s.units[:0], &o)
+	return s.take(ctx, now, t)
+}
+
+// take takes the units that an object has completed.
+func (s *Segmenter) take(ctx context.Context, now time.Time, t *track) (err error) {
+	for i := range s.units {
+		switch u := &s.units[i]; {
+		case t.done && !t.again:
+		case u.err != nil:
+			err = join(err, s.bad(t, u.loc, u.err))
+		case u.init == nil && !t.started || len(u.samples) == 0 && !u.last && !u.lost:
+		case !s.settled:
+			err = join(err, s.hold(ctx, now, t, u))
+		default:
+			err = join(err, s.admit(ctx, now, t, u))
+		}
 	}
-	return s.admit(ctx, now, t, &u)
+	clear(s.units) // the payloads may go
+	return err
 }
 
 // Tick lets time pass while no object comes, so that the plan, or the tracks of a past, do not wait for ever. Once a second is
@@ -127,7 +138,12 @@ func (s *Segmenter) End(ctx context.Context) error {
 	if s.ended {
 		return nil
 	}
-	err := s.settle(ctx, s.since, true)
+	var err error
+	for _, t := range s.tracks {
+		s.units = t.drain(s.units[:0])
+		err = join(err, s.take(ctx, s.now, t))
+	}
+	err = join(err, s.settle(ctx, s.since, true))
 	s.ended = true
 	for _, t := range s.tracks {
 		err = join(err, s.finish(ctx, t, true))

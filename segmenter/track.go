@@ -3,26 +3,25 @@ package segmenter
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math/big"
 	"time"
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/segmenter/demux"
-	"github.com/moqpack/moqpack/segmenter/mux"
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
 // track is one track of the broadcast, from its objects to its timeline.
 type track struct {
-	info   *media.Track // replaced, never changed: Output refers to it
-	header header       // in force
-	next   *header      // from a newer catalog, from the next group on
-	group  uint64       // of the newest object
-	gauge  gauge
-	lag    *big.Rat // seconds of clock minus media time at the live edge, from the objects before the plan; nil: none
-	done   bool     // ended or stopped: what still comes is ignored,
-	again  bool     // unless a newer catalog lists the track again
+	info *media.Track // replaced, never changed: Output refers to it
+	wrapping
+	next  *wrapping    // from a newer catalog, from the next group on
+	group uint64       // of the newest object
+	read  []demux.Unit // for reuse
+	gauge gauge
+	lag   *big.Rat // seconds of clock minus media time at the live edge, from the objects before the plan; nil: none
+	done  bool     // ended or stopped: what still comes is ignored,
+	again bool     // unless a newer catalog lists the track again
 
 	line    *timeline.Timeline // nil until the track is planned, unless it has a past
 	epoch   int                // index of the epoch that line is in; -1 before the first
@@ -36,56 +35,28 @@ type track struct {
 	doubt   bool               // an object was dropped: unless the next one follows on, media is missing
 }
 
-// header is a publisher's CMAF header and the canonical one, or why there is none.
-type header struct {
-	raw   []byte
-	demux *demux.CMAF
-	init  *media.Init
-	err   error
-}
-
-func readHeader(raw []byte) (header, error) {
-	d, err := demux.NewCMAF(raw)
-	if err != nil {
-		return header{}, err
-	}
-	init, err := mux.Init(d)
-	if err != nil {
-		return header{}, err
-	}
-	return header{raw: raw, demux: d, init: init}, nil
-}
-
-// unit is what an object says, without its wrapping.
-type unit struct {
-	loc     media.Location
-	lost    bool // objects before this one are missing
-	doubt   bool // or may be: media time decides
-	last    bool // the group ends with this one
-	ended   bool // so does the track
-	init    *media.Init
-	samples []media.Sample
-}
-
 var (
-	errOrder   = errors.New("decode times of the object's samples do not follow each other")
 	errOverlap = errors.New("the object begins before the one before it ends")
 	errJump    = errors.New("the object's time is far from that of the objects around it")
 )
 
-// describe takes what the catalog says of the track.
+// describe takes what the catalog says of the track. What it says anew of how to read it holds from the next group on.
 func (t *track) describe(info *media.Track) error {
-	if len(info.Init) > 0 && !bytes.Equal(info.Init, t.header.raw) {
-		h, err := readHeader(info.Init)
-		switch {
-		case err != nil:
+	if t.reader == nil || !sameWrapping(t.info, info) {
+		r, h, err := open(info)
+		if err != nil {
 			return err
-		case h.init.Kind != info.Kind:
-			return fmt.Errorf("the header is of %s, the catalog says %s", h.init.Kind, info.Kind)
-		case t.header.demux == nil:
-			t.header = h
-		default:
-			t.next = &h
+		}
+		w := wrapping{reader: r}
+		if h != nil {
+			if w.header = headerOf(h, info.Kind); w.header.err != nil {
+				return w.header.err
+			}
+		}
+		if t.reader == nil {
+			t.wrapping = w
+		} else {
+			t.next = &w
 		}
 	}
 	if t.info != nil && info.Bitrate == 0 { // what was measured stays
@@ -95,54 +66,10 @@ func (t *track) describe(info *media.Track) error {
 	return nil
 }
 
-// read unwraps an object. The samples are appended to buf. A track without a header yet gives no samples and no error: after a
-// join, the next group brings it.
-func (t *track) read(o *media.Object, buf []media.Sample) (unit, error) {
-	u := unit{loc: o.Location, lost: o.Lost, doubt: o.Doubt, init: t.header.init}
-	u.ended = o.Status == media.EndOfTrack
-	u.last = o.Last || o.Status == media.EndOfGroup || u.ended
-	newGroup := o.Group != t.group
-	t.group = o.Group
-	if o.Status != media.Normal || len(o.Payload) == 0 {
-		return u, nil
-	}
-	if t.next != nil && newGroup {
-		t.header, t.next = *t.next, nil
-	}
-	init, rest, err := demux.Head(o.Payload)
-	if err != nil {
-		return u, err
-	}
-	if init != nil && !bytes.Equal(init, t.header.raw) {
-		// The payload is not kept for the sake of its head. What follows a header that is refused must not be read by the one
-		// before.
-		raw := bytes.Clone(init)
-		h, err := readHeader(raw)
-		if err == nil && h.init.Kind != t.info.Kind {
-			err = fmt.Errorf("the header is of %s, the catalog says %s", h.init.Kind, t.info.Kind)
-		}
-		if err != nil {
-			h = header{raw: raw, err: err}
-		}
-		t.header, t.next = h, nil
-	}
-	u.init = t.header.init
-	if t.header.err != nil {
-		return u, t.header.err
-	}
-	if t.header.demux == nil || len(rest) == 0 {
-		return u, nil
-	}
-	if u.samples, err = t.header.demux.Samples(buf, rest); err != nil {
-		return u, err
-	}
-	for i := 1; i < len(u.samples); i++ {
-		before, s := &u.samples[i-1], &u.samples[i]
-		if s.DTS <= before.DTS || s.DTS-before.DTS-int64(before.Dur) > int64(u.init.Timescale) {
-			return u, errOrder
-		}
-	}
-	return u, nil
+// sameWrapping reports whether objects that are described by a are read as those described by b are.
+func sameWrapping(a, b *media.Track) bool {
+	return a.Packaging == b.Packaging && a.Codec == b.Codec && bytes.Equal(a.Init, b.Init) && bytes.Equal(a.Config, b.Config) &&
+		a.Timescale == b.Timescale && a.FrameRate == b.FrameRate && a.SampleRate == b.SampleRate && a.Channels == b.Channels
 }
 
 // date notes how far the clock is ahead of media time. Of the objects that come in a burst when a track is joined, the newest is

@@ -46,6 +46,8 @@ func borders() []border {
 			"WebTransport stops where QUIC does; only its server half is used, since its client refuses many servers"},
 		{"github.com/Eyevinn/mp4ff", []string{"segmenter/demux", "segmenter/mux", "internal/sim"}, "", true,
 			"boxes stop at the edges of the segmenter: between them there are only samples"},
+		{"github.com/Eyevinn/locmaf", []string{"internal/sim"}, "", true,
+			"it reserves memory for whatever number of samples a header claims: here it only writes, and so tests our own reader"},
 		{"github.com/labstack/echo", []string{"server"}, "", false,
 			"the router is the server's own affair"},
 		{"github.com/grafov/m3u8", []string{"manifest/legacy"}, "", true,

@@ -10,6 +10,7 @@ type Init struct {
 	Height     int    `json:"height,omitempty"`
 	SampleRate int    `json:"sampleRate,omitempty"` // Hz
 	Channels   int    `json:"channels,omitempty"`
+	JOC        int    `json:"joc,omitempty"`        // objects of Dolby Atmos in E-AC-3: its complexity index; 0 none
 	VideoRange string `json:"videoRange,omitempty"` // "SDR", "PQ", "HLG"; empty for audio
 
 	Encryption *Encryption `json:"encryption,omitempty"` // nil: in the clear

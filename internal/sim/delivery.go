@@ -27,7 +27,7 @@ func (sub *subscription) send(ctx context.Context, l media.Location) {
 
 // sendGroup sends a group on one stream, which ends with the group or with the track.
 func (sub *subscription) sendGroup(ctx context.Context, l media.Location) {
-	h := dialect.SubgroupHeader{Alias: sub.alias, Group: l.Group, EndOfGroup: true, First: l.Object == 0}
+	h := dialect.SubgroupHeader{Alias: sub.alias, Group: l.Group, EndOfGroup: true, First: l.Object == 0, Properties: sub.feed.properties()}
 	st, stop := sub.openStream(ctx)
 	if st == nil {
 		return
@@ -81,6 +81,7 @@ func (sub *subscription) sendStream(ctx context.Context, l media.Location) {
 func (sub *subscription) sendAlone(ctx context.Context, o media.Object) {
 	h := dialect.SubgroupHeader{
 		Alias: sub.alias, Group: o.Group, ID: dialect.SubgroupOfFirst, EndOfGroup: sub.feed.last(o.Location), First: true,
+		Properties: sub.feed.properties(),
 	}
 	st, stop := sub.openStream(ctx)
 	if st == nil {
@@ -142,8 +143,7 @@ func (sub *subscription) object(ctx context.Context, l media.Location) (o media.
 	if faults.drop(sub.track, l) {
 		return o, errDropped
 	}
-	o.Location = l
-	if o.Payload, err = sub.feed.payload(l); err != nil {
+	if o, err = sub.feed.object(l); err != nil {
 		return o, err
 	}
 	o.Payload = faults.corrupt(sub.track, l, o.Payload)

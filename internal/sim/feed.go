@@ -18,8 +18,10 @@ type feed interface {
 	// wait blocks until the object exists. It returns errGroupOver if the group has fewer objects, and errTrackOver if the
 	// track ended before.
 	wait(ctx context.Context, l media.Location) error
-	// payload makes an object that exists.
-	payload(l media.Location) ([]byte, error)
+	// object makes an object that exists.
+	object(l media.Location) (media.Object, error)
+	// properties reports whether objects may have some.
+	properties() bool
 	// last reports whether the object is known to be its group's last one.
 	last(l media.Location) bool
 	delivery() live.Delivery
@@ -78,7 +80,8 @@ func (f mediaFeed) wait(ctx context.Context, l media.Location) error {
 	return ctx.Err()
 }
 
-func (f mediaFeed) payload(l media.Location) ([]byte, error) { return f.source.Payload(l) }
+func (f mediaFeed) object(l media.Location) (media.Object, error) { return f.source.Object(l) }
+func (f mediaFeed) properties() bool                              { return f.source.Packing.As != "" }
 func (f mediaFeed) last(l media.Location) bool {
 	return !f.source.Has(media.Location{Group: l.Group, Object: l.Object + 1})
 }

@@ -100,12 +100,12 @@ func (s *session) sendSpan(ctx context.Context, id uint64, sp span) {
 			l.Object++
 			continue
 		}
-		payload, err := sp.feed.payload(l)
+		made, err := sp.feed.object(l)
 		if err != nil || ctx.Err() != nil {
 			st.Reset(dialect.ResetInternal)
 			return
 		}
-		o := dialect.FetchObject{Object: media.Object{Location: l, Payload: payload}, Priority: 128}
+		o := dialect.FetchObject{Object: made, Priority: 128}
 		if _, err := st.Write(w.Append(buf, o)); err != nil {
 			return // the peer stopped it
 		}

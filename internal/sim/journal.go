@@ -81,11 +81,13 @@ func (j *journal) look(l media.Location) (found bool, never error, grown <-chan 
 	return false, nil, j.grown
 }
 
-func (j *journal) payload(l media.Location) ([]byte, error) {
+func (j *journal) object(l media.Location) (media.Object, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.Clone(j.groups[l.Group-j.first][l.Object]), nil
+	return media.Object{Location: l, Payload: slices.Clone(j.groups[l.Group-j.first][l.Object])}, nil
 }
+
+func (j *journal) properties() bool { return false }
 
 func (j *journal) last(l media.Location) bool {
 	_, err, _ := j.look(media.Location{Group: l.Group, Object: l.Object + 1})

@@ -9,11 +9,7 @@ import (
 
 // CMAF is what a publisher's CMAF header says, and reads the objects of its track (draft-ietf-moq-cmsf, 3). It is immutable.
 type CMAF struct {
-	Kind      media.Kind
-	Timescale uint32   // ticks per second, never 0
-	Language  uint16   // as packed in mdhd
-	Entry     []byte   // the sample entry, a whole box
-	PSSH      [][]byte // pssh boxes, each whole; none of a track that is in the clear
+	Header
 
 	track uint32 // track_ID
 	// Defaults of the track (ISO/IEC 14496-12, 8.8.3).

@@ -1,15 +1,17 @@
 package mux
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/segmenter/demux"
 )
 
-// audio fills in what an audio sample entry says and makes the entry canonical.
-func audio(m *media.Init, e *mp4.AudioSampleEntryBox) error {
+// audio fills in what an audio sample entry says and makes the entry canonical. codec is what the catalog says.
+func audio(m *media.Init, e *mp4.AudioSampleEntryBox, codec string) error {
 	sealed, format, err := encryption(e.Type(), e.Sinf)
 	if err != nil {
 		return err
@@ -22,7 +24,7 @@ func audio(m *media.Init, e *mp4.AudioSampleEntryBox) error {
 	canonical := mp4.CreateAudioSampleEntryBox(e.Type(), e.ChannelCount, 16, e.SampleRate, nil)
 	switch {
 	case format == "mp4a" && e.Esds != nil:
-		if err := aac(m, &e.Esds.ESDescriptor); err != nil {
+		if err := aac(m, &e.Esds.ESDescriptor, codec); err != nil {
 			return err
 		}
 	case format == "Opus" && e.Dops != nil:
@@ -31,6 +33,11 @@ func audio(m *media.Init, e *mp4.AudioSampleEntryBox) error {
 		m.Channels, _ = e.Dac3.ChannelInfo()
 	case format == "ec-3" && e.Dec3 != nil && len(e.Dec3.EC3Subs) > 0:
 		m.Channels, _ = e.Dec3.ChannelInfo()
+		m.JOC = int(e.Dec3.JOCComplexity)
+	case format == "fLaC" && e.DfLa != nil:
+		if err := flac(m, e.DfLa); err != nil {
+			return err
+		}
 	default:
 		return fmt.Errorf("%w: %s without its decoder configuration", ErrMalformed, format)
 	}
@@ -51,8 +58,11 @@ func audio(m *media.Init, e *mp4.AudioSampleEntryBox) error {
 	return nil
 }
 
-// aac reads the AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1).
-func aac(m *media.Init, es *mp4.ESDescriptor) error {
+// lowComplexity is the object type of plain AAC.
+const lowComplexity = 2
+
+// aac reads the AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1). codec is what the catalog says.
+func aac(m *media.Init, es *mp4.ESDescriptor, codec string) error {
 	d := es.DecConfigDescriptor
 	switch {
 	case d == nil:
@@ -62,23 +72,22 @@ func aac(m *media.Init, es *mp4.ESDescriptor) error {
 	case d.DecSpecificInfo == nil || len(d.DecSpecificInfo.DecConfig) < 2:
 		return fmt.Errorf("%w: esds without an AudioSpecificConfig", ErrMalformed)
 	}
-	r := bitReader{data: d.DecSpecificInfo.DecConfig}
-	const sbr, ps, escape = 5, 29, 31
-	object := r.read(5)
-	if object == escape {
-		object = 32 + r.read(6)
-	}
-	rate := frequency(&r)
-	channels := r.read(4)
-	if object == sbr || object == ps {
-		rate = frequency(&r) // what the decoder puts out
+	a := demux.ReadASC(d.DecSpecificInfo.DecConfig)
+	object, rate := a.Object, max(a.Rate, a.Out)
+	if object == lowComplexity && (codec == "mp4a.40.5" || codec == "mp4a.40.29") && rate > 0 && rate <= 24000 {
+		// Nothing in the header tells: decoders find out, and the catalog knows (ISO/IEC 14496-3, 1.6.5.3).
+		rate *= 2
+		object = demux.SBRObject
+		if codec == "mp4a.40.29" {
+			object = demux.PSObject
+		}
 	}
 	m.Codec = fmt.Sprintf("mp4a.40.%d", object)
 	if rate > 0 {
 		m.SampleRate = rate
 	}
-	switch {
-	case object == ps && channels == 1:
+	switch channels := a.Channels; {
+	case object == demux.PSObject && channels == 1:
 		m.Channels = 2
 	case channels == 7:
 		m.Channels = 8
@@ -88,30 +97,14 @@ func aac(m *media.Init, es *mp4.ESDescriptor) error {
 	return nil
 }
 
-func frequency(r *bitReader) int {
-	rates := [...]int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
-	switch i := r.read(4); {
-	case i < len(rates):
-		return rates[i]
-	case i == 15:
-		return r.read(24)
+// flac reads the STREAMINFO (RFC 9639, 8.2).
+func flac(m *media.Init, b *mp4.DfLaBox) error {
+	if len(b.MetadataBlocks) == 0 || b.MetadataBlocks[0].BlockType != 0 || len(b.MetadataBlocks[0].BlockData) < 34 {
+		return fmt.Errorf("%w: dfLa without STREAMINFO", ErrMalformed)
 	}
-	return 0
-}
-
-// bitReader reads bits from the first on. Beyond the end it reads zeros.
-type bitReader struct {
-	data []byte
-	pos  int // bits
-}
-
-func (r *bitReader) read(n int) (v int) {
-	for range n {
-		v <<= 1
-		if i := r.pos / 8; i < len(r.data) {
-			v |= int(r.data[i]>>(7-r.pos%8)) & 1
-		}
-		r.pos++
-	}
-	return v
+	v := binary.BigEndian.Uint32(b.MetadataBlocks[0].BlockData[10:])
+	m.SampleRate, m.Channels = int(v>>12), int(v>>9&7)+1
+	b.MetadataBlocks = b.MetadataBlocks[:1] // tags and pictures are not needed to decode
+	b.MetadataBlocks[0].LastMetadataBlockFlag = true
+	return nil
 }

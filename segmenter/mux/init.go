@@ -29,21 +29,21 @@ func ParseInit(init []byte) (*media.Init, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Init(c)
+	return Init(&c.Header)
 }
 
-// Init is the canonical header for what a publisher's header says.
-func Init(c *demux.CMAF) (*media.Init, error) {
-	entry, err := decodeEntry(c.Entry)
+// Init is the canonical header of a track.
+func Init(h *demux.Header) (*media.Init, error) {
+	entry, err := decodeEntry(h.Entry)
 	if err != nil {
 		return nil, err
 	}
-	m := &media.Init{Kind: c.Kind, Timescale: c.Timescale}
+	m := &media.Init{Kind: h.Kind, Timescale: h.Timescale}
 	switch e := entry.(type) {
 	case *mp4.VisualSampleEntryBox:
 		err = video(m, e)
 	case *mp4.AudioSampleEntryBox:
-		err = audio(m, e)
+		err = audio(m, e, h.Codec)
 	default:
 		err = fmt.Errorf("%w: %q", ErrUnsupported, entry.Type())
 	}
@@ -51,9 +51,9 @@ func Init(c *demux.CMAF) (*media.Init, error) {
 		return nil, fmt.Errorf("mux: sample entry: %w", err)
 	}
 	if m.Encryption != nil {
-		m.Encryption.PSSH = c.PSSH
+		m.Encryption.PSSH = h.PSSH
 	}
-	if m.Bytes, err = encode(m, entry, c); err != nil {
+	if m.Bytes, err = encode(m, entry, h); err != nil {
 		return nil, fmt.Errorf("mux: %w", err)
 	}
 	sum := sha256.Sum256(m.Bytes)
@@ -73,7 +73,7 @@ func decodeEntry(entry []byte) (b mp4.Box, err error) {
 		return nil, fmt.Errorf("mux: %w: %d bytes", ErrMalformed, len(entry))
 	}
 	switch kind := string(entry[4:8]); kind {
-	case "encv", "enca", "avc1", "avc3", "hvc1", "hev1", "av01", "mp4a", "Opus", "ac-3", "ec-3":
+	case "encv", "enca", "avc1", "avc3", "hvc1", "hev1", "av01", "vp09", "mp4a", "Opus", "ac-3", "ec-3", "fLaC":
 	default:
 		return nil, fmt.Errorf("mux: sample entry %q: %w", kind, ErrUnsupported)
 	}
@@ -85,7 +85,7 @@ func decodeEntry(entry []byte) (b mp4.Box, err error) {
 }
 
 // encode writes ftyp and moov.
-func encode(m *media.Init, entry mp4.Box, c *demux.CMAF) ([]byte, error) {
+func encode(m *media.Init, entry mp4.Box, h *demux.Header) ([]byte, error) {
 	init := mp4.NewMP4Init()
 	init.AddChild(mp4.NewFtyp("cmfc", 0, []string{"cmfc", "iso6"}))
 	moov := mp4.NewMoovBox()
@@ -93,11 +93,11 @@ func encode(m *media.Init, entry mp4.Box, c *demux.CMAF) ([]byte, error) {
 	mvhd := mp4.CreateMvhd()
 	mvhd.Timescale = m.Timescale
 	moov.AddChild(mvhd)
-	moov.AddChild(newTrak(trackID, m, entry, c.Language))
+	moov.AddChild(newTrak(trackID, m, entry, h.Language))
 	mvex := mp4.NewMvexBox()
 	mvex.AddChild(&mp4.TrexBox{TrackID: trackID, DefaultSampleDescriptionIndex: 1})
 	moov.AddChild(mvex)
-	addPSSH(moov, c)
+	addPSSH(moov, h)
 	var b bytes.Buffer
 	if err := init.Encode(&b); err != nil {
 		return nil, err
@@ -106,8 +106,8 @@ func encode(m *media.Init, entry mp4.Box, c *demux.CMAF) ([]byte, error) {
 }
 
 // addPSSH adds what DRM systems need of a publisher's header.
-func addPSSH(moov *mp4.MoovBox, c *demux.CMAF) {
-	for _, pssh := range c.PSSH {
+func addPSSH(moov *mp4.MoovBox, h *demux.Header) {
+	for _, pssh := range h.PSSH {
 		moov.AddChild(mp4.CreateUnknownBox("pssh", uint64(len(pssh)), pssh[8:]))
 	}
 }

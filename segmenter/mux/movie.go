@@ -148,7 +148,7 @@ func (m *Movie) FragmentedHeader() ([]byte, error) {
 	}
 	moov.AddChild(mvex)
 	for i := range m.tracks {
-		addPSSH(moov, m.tracks[i].header)
+		addPSSH(moov, &m.tracks[i].header.Header)
 	}
 	return encodeFile(mp4.NewFtyp("iso6", 0, []string{"iso6", "mp41"}), moov)
 }

@@ -38,6 +38,8 @@ func video(m *media.Init, e *mp4.VisualSampleEntryBox) error {
 		if h, err := e.Av1C.SequenceHeader(); err == nil {
 			m.Codec, transfer = h.CodecString("av01"), int(h.TransferCharacteristics)
 		}
+	case e.VppC != nil && format == "vp09":
+		m.Codec, transfer = vp9Codec(e.VppC), int(e.VppC.TransferCharacteristics)
 	default:
 		return fmt.Errorf("%w: %s without its decoder configuration", ErrMalformed, format)
 	}
@@ -72,6 +74,18 @@ func video(m *media.Init, e *mp4.VisualSampleEntryBox) error {
 		m.VideoRange = "SDR"
 	}
 	return nil
+}
+
+// vp9Codec is the codecs parameter of "VP Codec ISO Media File Format Binding". Players take what is left out to be BT.709
+// in 4:2:0, and so is what is unspecified: only other colours are written.
+func vp9Codec(c *mp4.VppCBox) string {
+	s := fmt.Sprintf("vp09.%02d.%02d.%02d", c.Profile, c.Level, c.BitDepth)
+	rest := fmt.Sprintf(".%02d.%02d.%02d.%02d.%02d", c.ChromaSubsampling, c.ColourPrimaries, c.TransferCharacteristics,
+		c.MatrixCoefficients, c.VideoFullRangeFlag)
+	if rest == ".01.01.01.01.00" || rest == ".01.02.02.02.00" {
+		return s
+	}
+	return s + rest
 }
 
 // hevcCodec is the codecs parameter of ISO/IEC 14496-15, annex E.3.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Eyevinn/locmaf"
+
 	"github.com/moqpack/moqpack/internal/media"
 )
 
@@ -47,6 +49,7 @@ type initData struct {
 type entry struct {
 	Name             string      `json:"name"`
 	Packaging        string      `json:"packaging,omitempty"`
+	LOCMAFVersion    string      `json:"locmafVersion,omitempty"`
 	IsLive           *bool       `json:"isLive,omitempty"`
 	Role             string      `json:"role,omitempty"`
 	Label            string      `json:"label,omitempty"`
@@ -79,8 +82,8 @@ func (b *Broadcast) Catalog(at time.Time, absent map[string]bool, complete bool)
 		d.Version = 1
 	}
 	for _, s := range b.sources {
-		if b.Generation == MSF01 && !s.Packing.Init {
-			d.InitDataList = append(d.InitDataList, initData{s.Name, "inline", base64.StdEncoding.EncodeToString(s.init)})
+		if init := s.catalogInit(); b.Generation == MSF01 && init != nil {
+			d.InitDataList = append(d.InitDataList, initData{s.Name, "inline", base64.StdEncoding.EncodeToString(init)})
 		}
 		if !complete && !absent[s.Name] {
 			tracks = append(tracks, b.entry(s))
@@ -122,12 +125,21 @@ func (b *Broadcast) entry(s *Source) entry {
 	c, live := s.Clip, true
 	e := entry{
 		Name: s.Name, Packaging: "cmaf", IsLive: &live, Role: c.Kind.String(), Label: s.Label, Lang: s.language(),
-		RenderGroup: 1, AltGroup: s.AltGroup, Codec: c.Codec, Timescale: c.Timescale, Bitrate: c.Bitrate, AvgBitrate: c.AvgBitrate,
+		RenderGroup: 1, AltGroup: s.AltGroup, Codec: s.codec(), Timescale: c.Timescale, Bitrate: c.Bitrate, AvgBitrate: c.AvgBitrate,
 	}
-	switch {
-	case s.Packing.Init:
+	if !s.Packing.isBoxed() {
+		e.Packaging = string(s.Packing.As)
+	}
+	if s.Packing.isBare() {
+		e.Timescale = 0 // timestamps say their own
+	}
+	if s.Packing.As == media.LOCMAF {
+		e.LOCMAFVersion = locmaf.Version
+	}
+	switch init := s.catalogInit(); {
+	case init == nil:
 	case b.Generation == MSF00:
-		e.InitData = base64.StdEncoding.EncodeToString(s.init)
+		e.InitData = base64.StdEncoding.EncodeToString(init)
 	default:
 		e.InitRef = s.Name
 	}
@@ -144,6 +156,25 @@ func (b *Broadcast) entry(s *Source) entry {
 		e.MaxGroupDuration = (group*1000 + int64(c.Timescale) - 1) / int64(c.Timescale)
 	}
 	return e
+}
+
+// catalogInit is what a decoder needs before the first object, if the catalog has it.
+func (s *Source) catalogInit() []byte {
+	switch p := s.Packing; {
+	case p.As == media.MoqMI, p.Init, p.isBare() && (p.Bare.InBand || p.Bare.Property):
+		return nil
+	case p.isBare():
+		return s.Clip.Config()
+	}
+	return s.init
+}
+
+// codec is the clip's, or its twin with parameter sets in the stream.
+func (s *Source) codec() string {
+	if s.Packing.isBare() && s.Packing.Bare.InBand {
+		return strings.NewReplacer("avc1", "avc3", "hvc1", "hev1").Replace(s.Clip.Codec)
+	}
+	return s.Clip.Codec
 }
 
 func (s *Source) language() string {

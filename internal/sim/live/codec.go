@@ -38,6 +38,14 @@ func (c *Clip) describe(stsd *mp4.StsdBox) error {
 		return c.audio(stsd.Opus, "Opus")
 	case stsd.AC3 != nil:
 		return c.audio(stsd.AC3, "ac-3")
+	case stsd.EC3 != nil:
+		return c.audio(stsd.EC3, "ec-3")
+	case stsd.VpXX != nil && stsd.VpXX.VppC != nil:
+		v := stsd.VpXX.VppC
+		return c.video(stsd.VpXX, fmt.Sprintf("vp09.%02d.%02d.%02d", v.Profile, v.Level, v.BitDepth))
+	}
+	if len(stsd.Children) == 1 && stsd.Children[0].Type() == "fLaC" {
+		return c.audio(stsd.Children[0].(*mp4.AudioSampleEntryBox), "fLaC")
 	}
 	return fmt.Errorf("no sample entry of a known codec")
 }

@@ -1,4 +1,4 @@
-// Package live turns clips into an endless live broadcast of CMAF objects and its catalog.
+// Package live turns clips into an endless live broadcast, in any packaging, and its catalog.
 //
 // It owns the arithmetic from time to content and back: which object is the newest at an instant, when an object is due,
 // and what is in it. Everything is a function of the clips and of time: there are no counters, so a publisher that is

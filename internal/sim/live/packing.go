@@ -6,17 +6,21 @@ import (
 	"time"
 
 	"github.com/Eyevinn/mp4ff/mp4"
+
+	"github.com/moqpack/moqpack/internal/media"
 )
 
-// Packing says how frames are wrapped into the payloads of objects. The zero value is one frame an object, durations in trun,
-// nothing in front.
+// Packing says how frames are wrapped into objects. The zero value is CMAF with one frame an object, durations in trun, nothing
+// in front.
 type Packing struct {
-	Frames    int       // frames in an object; 0: 1. A group's last object may hold fewer.
-	Durations Durations // where durations and flags are written
-	Styp      bool      // a styp before every moof
-	Prft      bool      // a prft before every moof
-	Emsg      bool      // an emsg at the head of every group
-	Init      bool      // the CMAF header at the head of every group, and not in the catalog
+	As        media.Packaging // empty: CMAF. Those of LOC, legacy and moq-mi hold one frame.
+	Bare      Bare            // for LOC, legacy and moq-mi, which have nothing of what follows
+	Frames    int             // frames in an object; 0: 1. A group's last object may hold fewer.
+	Durations Durations       // where durations and flags are written
+	Styp      bool            // a styp before every moof
+	Prft      bool            // a prft before every moof
+	Emsg      bool            // an emsg at the head of every group
+	Init      bool            // the CMAF header at the head of every group, and not in the catalog
 }
 
 // Durations are the places where a CMAF chunk may say how long its samples last.
@@ -59,7 +63,16 @@ type chunk struct {
 	first      bool // of its group
 	begin, end int64
 	wall       time.Time // of the first frame
+	epoch      time.Time // of media time 0
 }
+
+// isBare reports whether objects hold the bitstream and no boxes.
+func (p Packing) isBare() bool {
+	return p.As == media.LOC || p.As == media.Legacy || p.As == media.MoqMI
+}
+
+// isBoxed reports whether they are those of CMAF.
+func (p Packing) isBoxed() bool { return p.As == media.CMAF || p.As == "" }
 
 // encode writes the chunk's frames as boxes.
 func (p Packing) encode(c *Clip, h chunk) ([]byte, error) {

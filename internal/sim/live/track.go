@@ -42,6 +42,9 @@ func NewSource(t Track, epoch time.Time) (*Source, error) {
 		epoch = time.Unix(0, 0)
 	}
 	t.Packing.Frames = max(1, t.Packing.Frames)
+	if t.Packing.isBare() {
+		t.Packing.Frames = 1
+	}
 	init, err := t.Packing.header(t.Clip)
 	if err != nil {
 		return nil, fmt.Errorf("track %s: %w", t.Name, err)
@@ -132,16 +135,42 @@ func (s *Source) ended(now time.Time) int64 {
 
 // Payload is the content of the object at l.
 func (s *Source) Payload(l media.Location) ([]byte, error) {
-	begin, end := s.frames(l)
-	if begin >= end {
-		return nil, fmt.Errorf("track %s has no object %d in group %d", s.Name, l.Object, l.Group)
+	o, err := s.Object(l)
+	return o.Payload, err
+}
+
+// Object is the object at l.
+func (s *Source) Object(l media.Location) (o media.Object, err error) {
+	o.Location = l
+	if o.Properties, o.Payload, err = s.content(l); err != nil {
+		return o, fmt.Errorf("track %s: object %d of group %d: %w", s.Name, l.Object, l.Group, err)
 	}
-	p, err := s.Packing.encode(s.Clip, chunk{l.Group, l.Object == 0, begin, end, s.wall(begin)})
-	if err != nil {
-		return nil, fmt.Errorf("track %s: %w", s.Name, err)
+	return o, nil
+}
+
+func (s *Source) content(l media.Location) ([]media.Property, []byte, error) {
+	h := s.chunk(l)
+	switch {
+	case h.begin >= h.end:
+		return nil, nil, fmt.Errorf("there is none")
+	case s.Packing.isBare():
+		return s.Packing.bare(s.Clip, h)
+	case s.Packing.As == media.LOCMAF:
+		before := h
+		if l.Object > 0 {
+			before = s.chunk(media.Location{Group: l.Group, Object: l.Object - 1})
+		}
+		p, err := s.Packing.compact(s.Clip, s.init, before, h)
+		return nil, p, err
 	}
-	if s.Packing.Init && l.Object == 0 {
+	p, err := s.Packing.encode(s.Clip, h)
+	if err == nil && s.Packing.Init && h.first {
 		p = append(append([]byte{}, s.init...), p...)
 	}
-	return p, nil
+	return nil, p, err
+}
+
+func (s *Source) chunk(l media.Location) chunk {
+	begin, end := s.frames(l)
+	return chunk{l.Group, l.Object == 0, begin, end, s.wall(begin), s.epoch}
 }

@@ -1,0 +1,104 @@
+package demux
+
+import (
+	"github.com/moqpack/moqpack/internal/media"
+)
+
+// microsecond is the unit of LOC timestamps without a timescale: they count from 1970 (draft-ietf-moq-loc, "Timescale").
+const microsecond = 1_000_000
+
+// maxBlock bounds properties within a payload, in bytes, but for a decoder configuration.
+const maxBlock = 64
+
+// loc unwraps a LOC object. Its properties stand where its publisher's generation puts them: in the object's header (the draft),
+// or before the bitstream, as a block with its length (moq-dev) or as a number of pairs (Shaka). Wherever the timestamp stands,
+// there stand the others.
+func loc(t *media.Track, o *media.Object) (frame, error) {
+	properties, data := o.Properties, o.Payload
+	if _, ok := locTime(properties, false); !ok {
+		if block, rest, ok := locBlock(data); ok {
+			properties, data = block, rest
+		} else if pairs, rest, ok := locPairs(data); ok {
+			properties, data = pairs, rest
+		} else {
+			return frame{}, fail(0, "no timestamp: neither in the object's properties nor before its payload")
+		}
+	}
+	f := frame{data: data, scale: microsecond}
+	f.time, _ = locTime(properties, true)
+	if scale, ok := value(properties, propTimescale); ok {
+		f.scale = scale
+	} else if t.Timescale > 0 {
+		f.scale = uint64(t.Timescale)
+	}
+	f.config = content(properties, propVideoConfig)
+	if t.Kind == media.Audio {
+		f.config = content(properties, propAudioConfig)
+	}
+	return f, nil
+}
+
+// locTime is the timestamp, under the id of any draft. In LOC-00 and -01, which have it under another, 0x06 is the audio level, of
+// one byte: in an object's header it is not taken for a time, while a payload has no such past. 0x0A up to 4 is moq-mi's.
+func locTime(properties []media.Property, within bool) (uint64, bool) {
+	if v, ok := value(properties, propTimestamp); ok {
+		return v, true
+	}
+	if v, ok := value(properties, propTimestamp06); ok && (within || v > 0xff) {
+		return v, true
+	}
+	if v, ok := value(properties, propTimestamp0A); ok && v > 4 {
+		return v, true
+	}
+	return value(properties, propTimestamp02)
+}
+
+// locBlock takes moq-dev's block off a payload: its length, and pairs whose types ascend and are written as differences. To be
+// one, it must have a timestamp and end where it says.
+func locBlock(payload []byte) (properties []media.Property, rest []byte, ok bool) {
+	r := varints{data: payload}
+	size := r.next()
+	if r.bad || size == 0 || size > uint64(len(r.data)) {
+		return nil, nil, false
+	}
+	rest = r.data[size:]
+	r.data = r.data[:size]
+	kind, plain := uint64(0), uint64(0)
+	for len(r.data) > 0 && !r.bad && len(properties) < maxBlock {
+		before := len(r.data)
+		kind += r.next()
+		properties = append(properties, r.pair(kind))
+		if kind%2 == 0 {
+			plain += uint64(before - len(r.data))
+		}
+	}
+	if r.bad || len(r.data) > 0 || plain > maxBlock {
+		return nil, nil, false
+	}
+	return properties, rest, stamped(properties)
+}
+
+// locPairs takes Shaka's pairs off a payload: their number, and each with its whole type.
+func locPairs(payload []byte) (properties []media.Property, rest []byte, ok bool) {
+	r := varints{data: payload}
+	n := r.next()
+	if r.bad || n == 0 || n > maxBlock/2 {
+		return nil, nil, false
+	}
+	for range n {
+		properties = append(properties, r.pair(r.next()))
+	}
+	return properties, r.data, !r.bad && stamped(properties)
+}
+
+// stamped reports whether properties within a payload hold a timestamp, and nothing that LOC does not know.
+func stamped(properties []media.Property) bool {
+	for i := range properties {
+		if properties[i].Type > propTimestamp {
+			return false
+		}
+	}
+	_, a := value(properties, propTimestamp)
+	_, b := value(properties, propTimestamp06)
+	return a || b
+}
