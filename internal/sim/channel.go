@@ -13,20 +13,26 @@ type channel struct {
 	catalog *journal
 	end     *ending
 
-	mu     sync.Mutex      // guards what follows, and the order of catalog objects
-	absent map[string]bool // tracks that are not in the catalog
+	mu        sync.Mutex          // guards what follows, and the order of catalog objects
+	absent    map[string]bool     // tracks that are not in the catalog
+	documents map[string]*journal // nil: there is no such track
 }
 
 // open puts a broadcast on the air. The catalog's group ids begin with the time, so that a publisher that is restarted
 // continues above those it used before (MSF, "Group numbering").
-func open(b live.Broadcast, absent []string, now time.Time) (*channel, error) {
+func open(b live.Broadcast, cfg Config, now time.Time) (*channel, error) {
 	opened, err := live.Open(b)
 	if err != nil {
 		return nil, err
 	}
-	c := &channel{Broadcast: opened, end: newEnding(), absent: map[string]bool{}}
-	for _, name := range absent {
+	c := &channel{Broadcast: opened, end: newEnding(), absent: map[string]bool{}, documents: map[string]*journal{}}
+	for _, name := range cfg.Absent {
 		c.absent[name] = true
+	}
+	for track, object := range cfg.Documents {
+		if c.documents[track] = nil; object != nil {
+			c.write(track, object, false)
+		}
 	}
 	first, err := opened.Catalog(now, c.absent, false)
 	if err != nil {
@@ -38,11 +44,36 @@ func open(b live.Broadcast, absent []string, now time.Time) (*channel, error) {
 
 // feed is the track of that name.
 func (c *channel) feed(name string) (feed, bool) {
-	if name == live.CatalogTrack {
+	c.mu.Lock()
+	document, ok := c.documents[name]
+	c.mu.Unlock()
+	switch {
+	case ok && document == nil:
+		return nil, false
+	case ok:
+		return document, true
+	case name == live.CatalogTrack:
 		return c.catalog, true
 	}
 	s, ok := c.Source(name)
 	return mediaFeed{s, c.end}, ok
+}
+
+// write adds an object to a track.
+func (c *channel) write(track string, object []byte, newGroup bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	j := c.documents[track]
+	switch {
+	case j == nil && track == live.CatalogTrack && c.catalog != nil:
+		j = c.catalog
+	case j == nil:
+		j = newJournal(0, nil, c.end)
+		c.documents[track] = j
+	}
+	if len(object) > 0 {
+		j.append(object, newGroup)
+	}
 }
 
 // update adds and removes tracks by a delta, or, when whole is set, by a new catalog in a new group.

@@ -9,7 +9,7 @@ import (
 	"github.com/moqpack/moqpack/internal/sim/live"
 )
 
-// journal is a track whose objects are appended: the catalog.
+// journal is a track whose objects are appended: a catalog.
 type journal struct {
 	first uint64 // group id
 	end   *ending
@@ -21,15 +21,20 @@ type journal struct {
 
 var _ feed = (*journal)(nil)
 
+// newJournal begins with an object, or with none if it is empty.
 func newJournal(first uint64, object []byte, end *ending) *journal {
-	return &journal{first: first, end: end, groups: [][][]byte{{object}}, grown: make(chan struct{})}
+	j := &journal{first: first, end: end, grown: make(chan struct{})}
+	if len(object) > 0 {
+		j.groups = [][][]byte{{object}}
+	}
+	return j
 }
 
 // append adds an object to the last group or to a new one.
 func (j *journal) append(object []byte, newGroup bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if newGroup {
+	if newGroup || len(j.groups) == 0 {
 		j.groups = append(j.groups, nil)
 	}
 	i := len(j.groups) - 1
@@ -41,6 +46,9 @@ func (j *journal) append(object []byte, newGroup bool) {
 func (j *journal) largest() (media.Location, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if len(j.groups) == 0 {
+		return media.Location{}, false
+	}
 	i := len(j.groups) - 1
 	return media.Location{Group: j.first + uint64(i), Object: uint64(len(j.groups[i]) - 1)}, true
 }

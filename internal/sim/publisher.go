@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/internal/sim/live"
-	lite "github.com/moqpack/moqpack/subscriber/lite/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
@@ -25,6 +24,9 @@ type Config struct {
 	Broadcasts []live.Broadcast
 	// Absent are the names of tracks that the catalogs do not list until they are added by Update.
 	Absent []string
+	// Documents are tracks of all broadcasts with one object, to which Write adds: catalogs in other places and formats. One
+	// without an object is silent at first; nil hides a track of that name.
+	Documents map[string][]byte
 	// Drafts are the ALPN strings to accept, preferred ones first. Nil: all that moqpack speaks.
 	Drafts []string
 	// Certificate to show, such as the KeyPair of the publisher that this one replaces. Nil: a new one that signs itself.
@@ -62,15 +64,12 @@ func New(c Config) (*Publisher, error) {
 		for _, d := range dialect.All() {
 			p.drafts = append(p.drafts, d.ALPN)
 		}
-		for _, d := range lite.All() {
-			p.drafts = append(p.drafts, d.ALPN)
-		}
 	}
 	for _, b := range c.Broadcasts {
 		if _, ok := p.channel(b.Namespace); ok {
 			return nil, fmt.Errorf("publisher: two broadcasts named %q", b.Namespace)
 		}
-		ch, err := open(b, c.Absent, time.Now())
+		ch, err := open(b, c, time.Now())
 		if err != nil {
 			return nil, fmt.Errorf("publisher: %w", err)
 		}
@@ -129,22 +128,15 @@ func (p *Publisher) accept(ctx context.Context, g *errgroup.Group, listener *tra
 		g.Go(func() error {
 			log := p.log.With("peer", conn.RemoteAddr().String(), "draft", conn.Protocol())
 			log.Info("subscriber came")
-			log.Info("subscriber left", "err", p.session(ctx, conn, log))
+			if dialect.ByALPN(conn.Protocol()) == nil { // over WebTransport one may offer nothing
+				conn.Close(dialect.NoError, "no common draft")
+				return nil
+			}
+			err := newSession(p, conn, log).run(ctx)
+			log.Info("subscriber left", "err", err)
 			return nil
 		})
 	}
-}
-
-// session serves a subscriber in the protocol that was agreed upon.
-func (p *Publisher) session(ctx context.Context, conn transport.Conn, log *slog.Logger) error {
-	if d := lite.ByALPN(conn.Protocol()); d != nil {
-		return (&liteSession{p, conn, d, log}).run(ctx)
-	}
-	if dialect.ByALPN(conn.Protocol()) == nil { // over WebTransport one may offer nothing
-		conn.Close(dialect.NoError, "no common draft")
-		return nil
-	}
-	return newSession(p, conn, log).run(ctx)
 }
 
 // Kill makes Serve return at once without telling the subscribers anything, like a power cut. The publisher may be served
@@ -167,6 +159,16 @@ func (p *Publisher) Update(namespace []string, add, remove []string, whole bool)
 		return fmt.Errorf("publisher: no broadcast %q", namespace)
 	}
 	return c.update(add, remove, whole)
+}
+
+// Write adds an object to a track of Documents, or to the catalog; it makes the track if there is none.
+func (p *Publisher) Write(namespace []string, track string, object []byte, newGroup bool) error {
+	c, ok := p.channel(namespace)
+	if !ok {
+		return fmt.Errorf("publisher: no broadcast %q", namespace)
+	}
+	c.write(track, object, newGroup)
+	return nil
 }
 
 // End ends a broadcast for good: the catalog says that it is complete, and every track ends with its last object.
