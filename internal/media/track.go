@@ -57,10 +57,6 @@ type Track struct {
 	Config    []byte    `json:"-"`               // decoder configuration (avcC, hvcC, av1C, AudioSpecificConfig, OpusHead) of LOC and Legacy; nil when it is in the objects
 	Timescale uint32    `json:"-"`               // ticks per second of LOC timestamps as the catalog says; 0 unknown
 
-	// InitProperty is the type of the object property that carries Init or Config (draft-ietf-moq-msf, "Initialization
-	// properties"); 0: none does.
-	InitProperty uint64 `json:"-"`
-
 	Width      int    `json:"width,omitempty"` // pixels, display size; 0 unknown
 	Height     int    `json:"height,omitempty"`
 	FrameRate  string `json:"frameRate,omitempty"`  // decimal text as in the catalog ("29.97"); empty unknown
@@ -97,8 +93,10 @@ type Caption struct {
 // Template is a media timeline in closed form (draft-ietf-moq-msf, "Media Timeline Template"): entry n is at Start plus n times
 // Step. It never changes.
 type Template struct {
-	Start, Step      Location
-	Media, MediaStep time.Duration
-	Wall             time.Time // zero unknown
-	WallStep         time.Duration
+	Start     Location      `json:"start"`
+	Step      Location      `json:"step"`
+	Media     time.Duration `json:"media"` // ns in JSON
+	MediaStep time.Duration `json:"mediaStep"`
+	Wall      time.Time     `json:"wall,omitzero"` // zero unknown
+	WallStep  time.Duration `json:"wallStep"`
 }

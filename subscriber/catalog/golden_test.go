@@ -106,14 +106,15 @@ func known(track media.Track) string {
 	v := reflect.ValueOf(track)
 	for i := range v.NumField() {
 		if field := v.Type().Field(i); field.Name != "Name" && !v.Field(i).IsZero() {
-			format, value := " %s=%v", v.Field(i)
-			switch {
-			case field.Name == "Init" || field.Name == "Config":
-				format = " %s=%x"
-			case value.Kind() == reflect.Pointer:
-				value = value.Elem()
+			switch value := v.Field(i).Interface().(type) {
+			case []byte:
+				fmt.Fprintf(&s, " %s=%x", field.Name, value)
+			case []media.Protection, []media.Caption, *media.Template:
+				text, _ := json.Marshal(value)
+				fmt.Fprintf(&s, " %s=%s", field.Name, text)
+			default:
+				fmt.Fprintf(&s, " %s=%v", field.Name, value)
 			}
-			fmt.Fprintf(&s, format, field.Name, value.Interface())
 		}
 	}
 	return s.String()

@@ -11,8 +11,8 @@ import (
 	"github.com/moqpack/moqpack/internal/media"
 )
 
-// propInitialization is the type of the property that carries what initialises a track, unless initDataList names another
-// (draft-ietf-moq-msf, "Initialization properties").
+// propInitialization is the type of the property that carries what initialises a track (draft-ietf-moq-msf, "Initialization
+// properties"): demuxers read it.
 const propInitialization = 0x79
 
 // initialise finds the track's header, or the configuration of its decoder. A track without either brings it in its objects.
@@ -62,20 +62,19 @@ func (r *resolver) init(t *media.Track, f fields) ([]byte, error) {
 	case "inline", "":
 		return r.decode(fmt.Sprintf("initDataList entry %.64q", ref), data)
 	case "track-property", "object-property":
-		t.InitProperty = propertyType(data)
-		return nil, nil
+		return nil, inProperty(data)
 	default:
 		return nil, fmt.Errorf("its init data is a %.32q, which nobody here knows", kind)
 	}
 }
 
-// propertyType reads a property's type in hex, with or without a prefix.
-func propertyType(text string) uint64 {
+// inProperty refuses the types of properties that nobody reads. What is no number in hex is taken for the one that is read.
+func inProperty(text string) error {
 	digits := strings.TrimPrefix(strings.ToLower(strings.TrimSpace(text)), "0x")
-	if n, err := strconv.ParseUint(digits, 16, 62); err == nil && n%2 == 1 { // even ones carry numbers
-		return n
+	if n, err := strconv.ParseUint(digits, 16, 64); err == nil && n != propInitialization {
+		return fmt.Errorf("its init data is in properties of the type %#x, and not %#x as it must be", n, propInitialization)
 	}
-	return propInitialization
+	return nil
 }
 
 // decode reads base64 of either alphabet, padded or not.
