@@ -18,12 +18,12 @@ import (
 type broadcast struct {
 	*follower
 	session asker
+	draft   string
 	serve   func(func() error) // has follow run a function and wait for it; its error ends the session
 
 	// owned by the goroutine that applies catalogs
 	running  map[string]*running
 	complete bool // the catalog has said so
-	ill      bool // the last catalog object could not be applied
 
 	mu    sync.Mutex      // guards what follows
 	ended map[string]bool // wanted tracks of which nothing more will come
@@ -36,9 +36,9 @@ type running struct {
 }
 
 // follow reads the catalog, and the tracks that the receiver wants of it, until ctx ends or something ends the session.
-func (f *follower) follow(ctx context.Context, s asker) error {
+func (f *follower) follow(ctx context.Context, s session) error {
 	g, ctx := errgroup.WithContext(ctx)
-	b := &broadcast{follower: f, session: s, running: map[string]*running{}, ended: map[string]bool{}}
+	b := &broadcast{follower: f, session: s, draft: s.Draft(), running: map[string]*running{}, ended: map[string]bool{}}
 	b.serve = g.Go
 	g.Go(func() error { return b.keepCatalog(ctx) })
 	return g.Wait()

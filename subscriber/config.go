@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/moqpack/moqpack/subscriber/catalog"
 )
 
 // Config says which broadcast to follow, and how. Begin with DefaultConfig.
@@ -15,6 +19,11 @@ type Config struct {
 	Relay     string
 	Namespace []string // tuple of the broadcast; see ParseNamespace
 	Channel   string   // what logs and metrics call the broadcast
+
+	// Catalog is the format of the broadcast's catalog; empty: whichever there is.
+	Catalog catalog.Format
+	// Variables replace %name% in the catalog (draft-ietf-moq-msf, "Variable Substitution").
+	Variables map[string]string
 
 	TLS TLS
 
@@ -64,7 +73,8 @@ func (c Config) Validate() error {
 	if err := validNamespace(c.Namespace); err != nil {
 		errs = append(errs, fmt.Errorf("namespace: %w", err))
 	}
-	errs = append(errs, c.TLS.validate())
+	errs = append(errs, validVariables(c.Variables), c.TLS.validate())
+	check(c.Catalog == "" || slices.Contains(formats(), c.Catalog), "catalog", fmt.Sprintf("one of %v, or empty", formats()))
 	check(c.Backfill <= 1000, "backfill", "at most 1000 groups")
 	check(c.Repair >= 0 && c.Repair <= time.Hour, "repair", "between 0s and 1h")
 	check(c.Patience >= linger && c.Patience <= time.Minute, "patience", "between 100ms and 1m")
@@ -72,6 +82,23 @@ func (c Config) Validate() error {
 	check(c.Groups >= 1 && c.Groups <= 1000, "groups", "between 1 and 1000")
 	check(c.Bytes >= 1<<20, "bytes", "at least 1 MiB")
 	return errors.Join(errs...)
+}
+
+func formats() []catalog.Format {
+	return []catalog.Format{catalog.MSF, catalog.Hang, catalog.WARP, catalog.MoqMI}
+}
+
+// validVariables applies draft-ietf-moq-msf, "Variable Syntax", which keeps a value from being more than a part of one.
+func validVariables(v map[string]string) error {
+	plain := func(s, also string) bool {
+		return len(s) <= 1024 && strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"+also) == ""
+	}
+	for name, value := range v {
+		if name == "" || !plain(name, "") || !plain(value, "@") {
+			return fmt.Errorf("variables: %q: letters, digits, - and _ are allowed, in a value also @, and 1024 of them", name)
+		}
+	}
+	return nil
 }
 
 func (c Config) limits() limits {

@@ -94,9 +94,15 @@ func (f *feed) do(ctx context.Context, fn func(*reorder)) error {
 }
 
 // live is the sink of a subscription.
-type live struct{ *feed }
+type live struct {
+	*feed
+	*inheritance
+}
 
 func (l live) Object(ctx context.Context, o media.Object) error {
+	if err := l.bestow(ctx, &o); err != nil {
+		return err
+	}
 	return l.send(ctx, event{object: o})
 }
 
@@ -107,12 +113,16 @@ func (l live) Stream(ctx context.Context, e moqt.StreamEvent) {
 // past is the sink of a fetch.
 type past struct {
 	*feed
+	*inheritance
 	unknown *atomic.Bool // the publisher did not know about all of the range
 	answer  *time.Timer  // of what is done when the peer does not answer
 }
 
 func (p past) Object(ctx context.Context, o media.Object) error {
 	p.answer.Stop()
+	if err := p.bestow(ctx, &o); err != nil {
+		return err
+	}
 	return p.send(ctx, event{object: o, fetched: true})
 }
 

@@ -88,6 +88,7 @@ type follower struct {
 	tracks  map[string]*track
 	catalog *catalog.Catalog // that the receiver knows; nil: none
 	want    []string         // what it wants of that
+	found   string           // where the last one was: the first track of its place
 }
 
 // session connects once, to at, and follows the broadcast until something breaks.

@@ -40,14 +40,16 @@ func (f *feed) subscribe(ctx context.Context, s asker, q request) error {
 	}
 	defer func() { _ = f.do(ctx, (*reorder).leave) }() // if ctx has ended, so has pump, and its caller does it
 	actx, cancel := context.WithTimeout(ctx, requestTimeout)
-	sub, err := s.Subscribe(actx, q.name, moqt.SubscribeOptions{}, live{f})
+	sink := live{f, newInheritance()}
+	sub, err := s.Subscribe(actx, q.name, moqt.SubscribeOptions{}, sink)
 	cancel()
 	if err != nil {
 		return fmt.Errorf("subscribe to %q: %w", q.name.Name, err)
 	}
 	defer sub.Close()
+	sink.leave(sub.Properties())
 	defer q.alive()()
-	if err := f.fill(ctx, s, sub, q); err != nil {
+	if err := f.fill(ctx, s, sub, sink.inheritance, q); err != nil {
 		return err
 	}
 	select {
@@ -60,7 +62,7 @@ func (f *feed) subscribe(ctx context.Context, s asker, q request) error {
 
 // fill fetches what lies before the live edge: by a joining FETCH or, if that is refused, by a standalone one. A peer that
 // does not say where the edge is has nothing to fetch, or would not know how.
-func (f *feed) fill(ctx context.Context, s asker, sub subscription, q request) error {
+func (f *feed) fill(ctx context.Context, s asker, sub subscription, i *inheritance, q request) error {
 	largest, ok := sub.Largest()
 	if !ok || q.mute.Load() {
 		return f.do(ctx, func(r *reorder) { r.filled(largest, false) })
@@ -80,7 +82,7 @@ func (f *feed) fill(ctx context.Context, s asker, sub subscription, q request) e
 	var unknown atomic.Bool
 	answer := time.AfterFunc(fetchAnswer, func() { giveUp(errMute) })
 	defer answer.Stop()
-	sink := past{f, &unknown, answer}
+	sink := past{f, i, &unknown, answer}
 	before := moqt.FetchRequest{Track: q.name, Start: from, End: largest}
 	err := s.Fetch(fctx, before, sub, sink)
 	if err != nil && fctx.Err() == nil { // in 18 and 19 moq-dev serves this one, but not the other

@@ -89,7 +89,6 @@ func (s *Session) Run(ctx context.Context) error {
 	serve := func(t task) { g.Go(func() error { return t(gctx) }) }
 	serve(s.sayWhere)
 	serve(s.acceptDatagrams)
-	serve(s.awaitDrain)
 	serve(func(ctx context.Context) error { return s.acceptUni(ctx, serve) })
 	serve(func(ctx context.Context) error { return s.acceptBidi(ctx, serve) })
 	serve(func(ctx context.Context) error { return s.serveTasks(ctx, serve) })
@@ -129,16 +128,6 @@ func (s *Session) sayWhere(ctx context.Context) error {
 		return onlyConnection(err)
 	}
 	return onlyConnection(st.Close())
-}
-
-// awaitDrain takes a transport that wants to be left for a GOAWAY.
-func (s *Session) awaitDrain(ctx context.Context) error {
-	select {
-	case <-s.conn.Draining():
-		return goaway("")
-	case <-ctx.Done():
-		return nil
-	}
 }
 
 func (s *Session) serveTasks(ctx context.Context, serve func(task)) error {
