@@ -22,6 +22,8 @@ func TestParseRelay(t *testing.T) {
 		"moqt://[::1]:4443/":                          {addr: "[::1]:4443", path: "/"},
 		"moqt://r/live?token=a%26b&draft=18":          {addr: "r:443", path: "/live?token=a%26b", drafts: []string{"moqt-18"}},
 		"moqt://r/live?draft=moqt-16":                 {addr: "r:443", path: "/live", drafts: []string{"moqt-16"}},
+		"moqt://r/live?draft=14":                      {addr: "r:443", path: "/live", drafts: []string{"moq-00"}},
+		"moqt://r/live?draft=22":                      {addr: "r:443", path: "/live", drafts: []string{"moqt-22"}},
 		"moqt://relay.example.com:4443/live?b=2&a=1#": {addr: "relay.example.com:4443", path: "/live?b=2&a=1"},
 	} {
 		got, err := parseRelay(s)

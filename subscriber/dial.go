@@ -10,18 +10,19 @@ import (
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
 
-// engine is a family of protocols: what its members are called when a connection is made, the most trusted one first, and how
-// a session begins on a connection that has agreed on one of them.
+// engine is a family of protocols: what its members are called when a connection is made, the most trusted one first, those that
+// are used only if they were asked for, and how a session begins on a connection that has agreed on one of them.
 type engine struct {
-	protocols []string
-	begin     func(f *follower, conn transport.Conn, at relay) (session, error)
+	protocols    []string
+	experimental []string
+	begin        func(f *follower, conn transport.Conn, at relay) (session, error)
 }
 
 // engines are all that moqpack speaks, in the order in which they are offered.
 func engines() []engine {
 	return []engine{
-		{moqt.Protocols(), beginMoqt},
-		{lite.Protocols(), beginLite},
+		{moqt.Protocols(), moqt.Experimental(), beginMoqt},
+		{lite.Protocols(), nil, beginLite},
 	}
 }
 
@@ -59,7 +60,7 @@ func (f *follower) dial(ctx context.Context, at relay) (session, error) {
 		return nil, err
 	}
 	for _, e := range engines() {
-		if slices.Contains(e.protocols, conn.Protocol()) {
+		if slices.Contains(append(e.protocols, e.experimental...), conn.Protocol()) {
 			return e.begin(f, conn, at)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/moqpack/moqpack/subscriber/moqt"
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
 
 // relay is a parsed Config.Relay.
@@ -56,15 +57,22 @@ func parseRelay(s string) (r relay, err error) {
 	return r, nil
 }
 
-// protocolsOf are the protocols that a draft is called by in a handshake: "18" and "moqt-18" are moqt-18.
+// protocolsOf are the protocols that a draft is called by in a handshake: "18" and "moqt-18" are moqt-18, and 14 is moq-00.
 func protocolsOf(draft string) ([]string, error) {
-	var known []string
-	for _, p := range protocols() {
-		short := strings.TrimPrefix(strings.TrimPrefix(p, "moqt-"), "moq-")
-		if draft == p || draft == short {
+	var known, experimental []string
+	for _, e := range engines() {
+		known, experimental = append(known, e.protocols...), append(experimental, e.experimental...)
+	}
+	known = append(known, experimental...)
+	for i, p := range known {
+		short := strings.TrimPrefix(p, "moq-")
+		if d := dialect.ByALPN(p); d != nil {
+			short = strconv.Itoa(d.Number)
+		}
+		if draft == p || draft == short || draft == "moqt-"+short {
 			return []string{p}, nil
 		}
-		known = append(known, short)
+		known[i] = short
 	}
 	return nil, fmt.Errorf("draft %q is not one of %s", draft, strings.Join(known, ", "))
 }

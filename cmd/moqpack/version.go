@@ -46,7 +46,11 @@ func printVersion(w io.Writer, info *debug.BuildInfo) {
 	}
 	var drafts []string
 	for _, d := range dialect.All() {
-		drafts = append(drafts, d.ALPN)
+		name := d.ALPN
+		if d.Experimental {
+			name += " (experimental)"
+		}
+		drafts = append(drafts, name)
 	}
 	fmt.Fprintf(w, "moqpack %s\ncommit  %s%s%s\ngo      %s %s/%s\ndrafts  %s\n",
 		version, commit, when, dirty, runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(drafts, " "))

@@ -40,7 +40,7 @@ func (s *session) announce(ctx context.Context, m dialect.Message) error {
 // announceOnControl sends as many announcements as the peer allows (up to 16). It ignores the answers.
 func (s *session) announceOnControl(limit uint64, send func(dialect.Message) error) error {
 	for _, m := range s.announcements() {
-		if requestID(m) >= limit {
+		if id, _, _ := dialect.Asked(m); id >= limit {
 			return nil
 		}
 		if err := send(m); err != nil {

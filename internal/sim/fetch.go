@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
@@ -75,6 +77,30 @@ func (s *session) span(ctx context.Context, m *dialect.Fetch) (sp span, refusal 
 	}
 	return span{sub.track, sub.feed, from, sub.largest}, 0, nil
 }
+
+// update answers a REQUEST_UPDATE. With FILL_PARAMETERS it brings a fetch stream (20 and later); one that is refused ends the
+// subscription.
+func (s *session) update(ctx context.Context, g *errgroup.Group, r request, m *dialect.RequestUpdate) error {
+	fill := m.Params.Fill
+	if fill == nil {
+		return r.send(s.d.Accept(m))
+	}
+	sub, ok := s.joined(ctx, r.id)
+	if f := s.p.faults.Load(); !ok || f.NoFetch || f.NoJoin || fill.Filter == nil || fill.Filter.Type != dialect.ObjectRange {
+		if err := r.send(s.d.Refuse(m, dialect.NotSupported, "nothing is filled here")); err != nil {
+			return err
+		}
+		return r.send(&dialect.PublishDone{Code: updateFailed, Reason: "the update failed"})
+	}
+	to := media.Location{Group: fill.Filter.EndGroup, Object: fill.Filter.EndObject}
+	g.Go(func() error {
+		s.sendSpan(ctx, m.RequestID, span{sub.track, sub.feed, fill.Filter.Start, to})
+		return nil
+	})
+	return r.send(s.d.Accept(m))
+}
+
+const updateFailed = 8 // PUBLISH_DONE (15 and later)
 
 // sendSpan sends the objects on one stream. What is too old to be known is said to be unknown.
 func (s *session) sendSpan(ctx context.Context, id uint64, sp span) {

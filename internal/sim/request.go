@@ -16,7 +16,13 @@ import (
 // request is one of the peer's requests and the way to answer it.
 type request struct {
 	id   uint64
+	m    dialect.Message
 	send func(m dialect.Message) error
+}
+
+func newRequest(m dialect.Message, send func(m dialect.Message) error) request {
+	id, _, _ := dialect.Asked(m)
+	return request{id, m, send}
 }
 
 func (r request) reply() dialect.ReplyTo { return dialect.ReplyTo{RequestID: r.id} }
@@ -32,7 +38,7 @@ func (s *session) serveRequest(ctx context.Context, st transport.Stream) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := request{id: requestID(m), send: sendOn(s.d, st)}
+	r := newRequest(m, sendOn(s.d, st))
 	var g errgroup.Group
 	g.Go(func() error {
 		select {
@@ -43,7 +49,7 @@ func (s *session) serveRequest(ctx context.Context, st transport.Stream) error {
 		return nil
 	})
 	g.Go(func() error {
-		err := s.updates(reader, r)
+		err := s.updates(ctx, &g, reader, r)
 		if err != nil { // reset, or malformed: either way this request is over
 			cancel()
 		}
@@ -59,13 +65,17 @@ func (s *session) serveRequest(ctx context.Context, st transport.Stream) error {
 }
 
 // updates answers REQUEST_UPDATEs until the peer ends its side of the stream, which does not end the request.
-func (s *session) updates(reader *wire.Reader, r request) error {
+func (s *session) updates(ctx context.Context, g *errgroup.Group, reader *wire.Reader, r request) error {
 	for {
 		m, err := s.d.Read(reader)
 		if m == nil || err != nil {
 			return err
 		}
-		if err := r.send(&dialect.RequestOK{ReplyTo: r.reply()}); err != nil {
+		update, ok := m.(*dialect.RequestUpdate)
+		if !ok {
+			return violation{fmt.Sprintf("%T in a request", m)}
+		}
+		if err := s.update(ctx, g, r, update); err != nil {
 			return err
 		}
 	}
@@ -107,15 +117,17 @@ func (s *session) dispatch(ctx context.Context, g *errgroup.Group, reader *wire.
 		if err != nil {
 			return fmt.Errorf("control stream: %w", err)
 		}
-		r := request{id: requestID(m), send: send}
+		r := newRequest(m, send)
 		switch m := m.(type) {
 		case *dialect.Unsubscribe, *dialect.FetchCancel:
 			if cancel := cancels[m.(dialect.Reply).Request()]; cancel != nil {
 				cancel()
 			}
 		case *dialect.RequestUpdate:
-			if err := send(&dialect.RequestOK{ReplyTo: r.reply()}); err != nil {
-				return err
+			if ok := s.d.Accept(m); ok != nil {
+				if err := send(ok); err != nil {
+					return err
+				}
 			}
 		case dialect.Reply, *dialect.MaxRequestID, *dialect.RequestsBlocked, *dialect.Goaway:
 		default:
@@ -147,7 +159,7 @@ func (s *session) handle(ctx context.Context, r request, m dialect.Message) erro
 // refuse answers with a REQUEST_ERROR.
 func (s *session) refuse(r request, why dialect.Refusal, reason string) error {
 	s.log.Debug("refused", "request", r.id, "reason", reason)
-	m := &dialect.RequestError{ReplyTo: r.reply(), Code: s.d.RefusalCode(why), Reason: reason}
+	m := s.d.Refuse(r.m, why, reason)
 	if why == dialect.DoesNotExist {
 		m.Retry = uint64(retryAfter.Milliseconds()) + 1
 	}
@@ -163,7 +175,7 @@ func (s *session) trackStatus(r request, m *dialect.TrackStatus) error {
 	if !ok {
 		return s.refuse(r, dialect.DoesNotExist, "no such track")
 	}
-	answer := &dialect.RequestOK{ReplyTo: r.reply()}
+	answer := s.d.Accept(m)
 	if l, ok := f.largest(); ok {
 		answer.Params.Largest = &l
 	}
@@ -180,26 +192,4 @@ func sendOn(d *dialect.Dialect, w interface{ Write([]byte) (int, error) }) func(
 		_, err := w.Write(d.Append(nil, m))
 		return err
 	}
-}
-
-func requestID(m dialect.Message) uint64 {
-	switch m := m.(type) {
-	case *dialect.Subscribe:
-		return m.RequestID
-	case *dialect.Fetch:
-		return m.RequestID
-	case *dialect.RequestUpdate:
-		return m.RequestID
-	case *dialect.TrackStatus:
-		return m.RequestID
-	case *dialect.Publish:
-		return m.RequestID
-	case *dialect.PublishNamespace:
-		return m.RequestID
-	case *dialect.SubscribeNamespace:
-		return m.RequestID
-	case *dialect.SubscribeTracks:
-		return m.RequestID
-	}
-	return 0
 }

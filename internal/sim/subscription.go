@@ -77,7 +77,7 @@ func (sub *subscription) begin(filter *dialect.Filter) {
 		if sub.any {
 			sub.start = media.Location{Group: sub.largest.Group + 1}
 		}
-	case dialect.AbsoluteRange:
+	case dialect.AbsoluteRange, dialect.ObjectRange:
 		sub.endGroup = filter.EndGroup
 		fallthrough
 	case dialect.AbsoluteStart:
@@ -101,7 +101,10 @@ func (sub *subscription) deliver(ctx context.Context) (status dialect.Status, do
 	for l := sub.start; ; l = (media.Location{Group: l.Group + 1}) {
 		if l.Group > sub.endGroup {
 			_ = g.Wait()
-			return dialect.Ended, true
+			if !sub.s.d.RangesEnd {
+				<-ctx.Done()
+			}
+			return dialect.Ended, ctx.Err() == nil
 		}
 		switch err := sub.feed.wait(ctx, l); {
 		case errors.Is(err, errGroupOver):

@@ -47,7 +47,7 @@ func (e *RequestError) Error() string {
 func (e *RequestError) Unwrap() error { return e.Kind }
 
 func refused(op string, d *dialect.Dialect, m *dialect.RequestError, tokens int) *RequestError {
-	e := &RequestError{Op: op, Code: m.Code, Reason: m.Reason, Kind: kind(d.Refusal(m.Code), tokens)}
+	e := &RequestError{Op: op, Code: m.Code, Reason: m.Reason, Kind: kind(d.Refusal(m), tokens)}
 	if m.Retry > 0 {
 		const longest = uint64(24 * time.Hour / time.Millisecond)
 		e.Retry, e.RetryAfter = true, time.Duration(min(m.Retry-1, longest))*time.Millisecond

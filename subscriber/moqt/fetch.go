@@ -13,9 +13,12 @@ import (
 // returned. Ending ctx cancels the fetch; some peers never answer, so it should have a deadline.
 func (s *Session) Fetch(ctx context.Context, r FetchRequest, sink Sink) error {
 	f := &fetch{s: s, sink: sink, tokens: len(r.Tokens)}
+	if r.Join != nil && s.d.Join == dialect.Fill {
+		return f.fill(ctx, r)
+	}
 	q, err := s.link.request(ctx, func(id uint64) dialect.Message {
-		f.id, f.streams = id, s.tracks.expect(id)
-		return r.message(id)
+		f.expect(id)
+		return r.message(s.d, id)
 	})
 	defer f.close()
 	if err != nil {
@@ -27,12 +30,47 @@ func (s *Session) Fetch(ctx context.Context, r FetchRequest, sink Sink) error {
 	}
 	err = f.serve(ctx)
 	q.end(context.WithoutCancel(ctx), err != nil && !f.refused)
+	return f.fatal(ctx, err)
+}
+
+// fatal ends the session if err has to.
+func (f *fetch) fatal(ctx context.Context, err error) error {
 	if fatal, ok := err.(fatalError); ok {
-		err = s.sessionError(fatal.error)
-		_ = s.start(ctx, func(context.Context) error { return err }) // fails only if the session has ended
+		err = f.s.sessionError(fatal.error)
+		_ = f.s.start(ctx, func(context.Context) error { return err }) // fails only if the session has ended
 	}
 	return err
 }
+
+// fill fetches as part of the subscription that is joined. The publisher must end a subscription with an update that it refuses,
+// so a session in which that has happened asks no more.
+func (f *fetch) fill(ctx context.Context, r FetchRequest) error {
+	sub := r.Join
+	switch {
+	case sub.largest == nil:
+		return &RequestError{Op: "fill", Kind: ErrRange, Reason: "nothing was published when the subscription began"}
+	case f.s.unfilled.Load() || !sub.filled.CompareAndSwap(false, true):
+		return &RequestError{Op: "fill", Kind: ErrNotSupported, Reason: "this was asked before"}
+	}
+	f.q, f.over = newRequest(0), sub
+	err := sub.update(ctx, func(id uint64) dialect.Message {
+		f.expect(id)
+		sub.fill.Store(f.q)
+		return r.fill(id)
+	})
+	defer f.close()
+	if err != nil {
+		return f.s.lost(ctx, err)
+	}
+	err = f.serve(ctx)
+	if f.refused {
+		f.s.unfilled.Store(true)
+	}
+	return f.fatal(ctx, err)
+}
+
+// expect has the stream of request id brought to f.
+func (f *fetch) expect(id uint64) { f.id, f.streams = id, f.s.tracks.expect(id) }
 
 // lost is why something that needs the session failed with err: with the connection the session ends, and says why.
 func (s *Session) lost(ctx context.Context, err error) error {
@@ -66,14 +104,18 @@ type fetch struct {
 	id      uint64
 	streams chan dataStream
 	sink    Sink
-	tokens  int  // that were sent
-	ok      bool // FETCH_OK has come
-	refused bool // the peer ended it
+	tokens  int           // that were sent
+	ok      bool          // FETCH_OK has come
+	refused bool          // the peer ended it
+	over    *Subscription // with which it ends, if it is part of one
 }
 
 // serve waits for the answer and the stream, which come in any order.
 func (f *fetch) serve(ctx context.Context) error {
-	events := f.q.events
+	events, over := f.q.events, make(<-chan struct{})
+	if f.over != nil {
+		over = f.over.done
+	}
 	for {
 		select {
 		case e := <-events:
@@ -87,6 +129,8 @@ func (f *fetch) serve(ctx context.Context) error {
 			return f.read(ctx, st)
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-over:
+			return f.over.err
 		case <-f.s.done:
 			return f.s.err
 		}
@@ -110,6 +154,11 @@ func (f *fetch) event(e event) error {
 		}
 		f.ok = true
 		return nil
+	case *dialect.RequestOK: // to an update
+		if f.over != nil && !f.ok {
+			f.ok = true
+			return nil
+		}
 	case *dialect.RequestError:
 		f.refused = true
 		return refused("fetch", f.s.d, m, f.tokens)
@@ -123,7 +172,7 @@ func (f *fetch) event(e event) error {
 func (f *fetch) read(ctx context.Context, st dataStream) error {
 	defer st.Cancel(dialect.ResetCancelled) // does nothing behind a FIN
 	defer context.AfterFunc(ctx, func() { st.Cancel(dialect.ResetCancelled) })()
-	objects := f.s.d.Fetched(st.r, f.s.c.Limits.Object)
+	objects := f.s.peer.Load().Fetched(st.r, f.s.c.Limits.Object)
 	e := StreamEvent{Fetch: true}
 	for {
 		o, ok := objects.Next()
@@ -134,7 +183,9 @@ func (f *fetch) read(ctx context.Context, st dataStream) error {
 			e.Unknown = e.Unknown || o.Gap == dialect.Unknown
 			continue
 		}
-		f.s.c.Metrics.Object(len(o.Payload))
+		if !f.s.admit(o.Object) {
+			continue
+		}
 		if err := f.sink.Object(ctx, o.Object); err != nil {
 			return err
 		}

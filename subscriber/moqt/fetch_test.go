@@ -1,6 +1,7 @@
 package moqt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -29,9 +30,9 @@ func TestFetchBringsARange(t *testing.T) {
 		err := while(func() error { return s.Fetch(t.Context(), r, sink) }, func() {
 			a := p.next()
 			want := &dialect.Fetch{RequestID: a.id, Type: dialect.Standalone, Track: r.Track, Start: r.Start,
-				End: media.Location{Group: 4, Object: 8}}
-			if diff := cmp.Diff(want, a.m); diff != "" {
-				t.Error(diff)
+				End: media.Location{Group: 4, Object: 8}, Params: dialect.Params{Order: d.FetchOrder}}
+			if want, got := d.Append(nil, want), d.Append(nil, a.m); !bytes.Equal(want, got) {
+				t.Errorf("got %x, want %x", got, want)
 			}
 			a.reply(&dialect.FetchOK{End: want.End})
 			p.must(p.stream(p.fetched(a.id, dialect.FetchObject{Object: object(3, 0, "ab")},
@@ -42,7 +43,7 @@ func TestFetchBringsARange(t *testing.T) {
 			t.Fatal(err)
 		}
 		sink.gets(t, "ab", "cd")
-		want := StreamEvent{Fetch: true, Group: 4, Objects: 2, Last: 2, Unknown: true}
+		want := StreamEvent{Fetch: true, Group: 4, Objects: 2, Last: 2, Unknown: d.Number >= 16}
 		if diff := cmp.Diff(want, sink.ends(t)); diff != "" {
 			t.Error(diff)
 		}
@@ -74,19 +75,36 @@ func TestFetchJoinsASubscription(t *testing.T) {
 		sub, a := subscribed2(t, s, p)
 		sink := newRecorder()
 		err := while(func() error { return s.Fetch(t.Context(), FetchRequest{Join: sub, Groups: 1}, sink) }, func() {
-			f := p.next()
-			want := &dialect.Fetch{RequestID: f.id, Type: dialect.RelativeJoining, Joining: a.id, JoiningStart: 1}
-			if diff := cmp.Diff(want, f.m); diff != "" {
-				t.Error(diff)
-			}
-			f.reply(&dialect.FetchOK{})
-			p.must(p.stream(p.fetched(f.id, dialect.FetchObject{Object: object(3, 0, "head")})).Close())
+			id := joins(a)
+			p.must(p.stream(p.fetched(id, dialect.FetchObject{Object: object(3, 0, "head")})).Close())
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		sink.gets(t, "head")
 	})
+}
+
+// joins accepts the request that joins the subscription a from the group before its largest, and returns its id.
+func joins(a *asked) uint64 {
+	a.p.t.Helper()
+	if a.p.d.Join == dialect.Fill {
+		m := a.p.read(a.r).(*dialect.RequestUpdate)
+		want := &dialect.Filter{Type: dialect.ObjectRange, Start: media.Location{Group: 3}, EndGroup: 4, EndObject: 9}
+		if diff := cmp.Diff(want, m.Params.Fill.Filter); diff != "" {
+			a.p.t.Error(diff)
+		}
+		a.reply(a.p.d.Accept(m))
+		return m.RequestID
+	}
+	f := a.p.next()
+	want := &dialect.Fetch{RequestID: f.id, Type: dialect.RelativeJoining, Joining: a.id, JoiningStart: 1,
+		Params: dialect.Params{Order: a.p.d.FetchOrder}}
+	if want, got := a.p.d.Append(nil, want), a.p.d.Append(nil, f.m); !bytes.Equal(want, got) {
+		a.p.t.Errorf("got %x, want %x", got, want)
+	}
+	f.reply(&dialect.FetchOK{})
+	return f.id
 }
 
 // subscribed2 makes a second subscription, whose request id is not 0.
@@ -97,14 +115,14 @@ func subscribed2(t *testing.T, s *Session, p *peer) (sub *Subscription, a *asked
 		return err
 	}, func() {
 		a = p.next()
-		a.reply(&dialect.SubscribeOK{Alias: 8})
+		a.reply(&dialect.SubscribeOK{Alias: 8, Params: dialect.Params{Largest: &media.Location{Group: 4, Object: 9}}})
 	}))
 	return sub, a
 }
 
 func TestFetchErrors(t *testing.T) {
 	refuse := func(a *asked) {
-		a.reply(&dialect.RequestError{Code: a.p.d.RefusalCode(dialect.InvalidRange), Reason: "nothing yet"})
+		a.reply(a.p.d.Refuse(a.m, dialect.InvalidRange, "nothing yet"))
 		a.fin()
 	}
 	for name, v := range map[string]struct {
@@ -188,10 +206,46 @@ func TestAMalformedFetchStreamClosesTheSession(t *testing.T) {
 	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
 		s, p, ran := inSession(t, d, Config{})
 		err := while(func() error { return s.Fetch(t.Context(), FetchRequest{Track: track("x")}, newRecorder()) }, func() {
-			p.stream(append(p.fetched(p.next().id), 0))
+			p.stream(append(p.fetched(p.next().id), 0, 0, 0, 0, 1, 0)) // in 14 it is the sixth byte that is wrong
 		})
 		if e := closes(t, ran); e.Code != dialect.ProtocolViolation || err == nil {
 			t.Error(e, err)
 		}
+	})
+}
+
+func TestAFillThatIsRefusedIsNotAskedAgain(t *testing.T) {
+	oneDraft(t, dialect.Draft22(), func(t *testing.T, d *dialect.Dialect) {
+		s, p, ran := inSession(t, d, Config{})
+		sub, a := subscribed2(t, s, p)
+		err := while(func() error { return s.Fetch(t.Context(), FetchRequest{Join: sub}, newRecorder()) }, func() {
+			m := p.read(a.r)
+			a.reply(d.Refuse(m, dialect.NotSupported, "no"))
+			a.reply(&dialect.PublishDone{Code: 8}) // 18 and later, "Updating Subscriptions"
+		})
+		if !errors.Is(err, ErrNotSupported) {
+			t.Error(err)
+		}
+		<-sub.Done()
+		sub, _ = subscribed2(t, s, p)
+		if err := s.Fetch(t.Context(), FetchRequest{Join: sub}, newRecorder()); !errors.Is(err, ErrNotSupported) {
+			t.Error(err)
+		}
+		lives(t, ran)
+	})
+}
+
+func TestAFillEndsWithItsSubscription(t *testing.T) {
+	oneDraft(t, dialect.Draft22(), func(t *testing.T, d *dialect.Dialect) {
+		s, p, ran := inSession(t, d, Config{})
+		sub, a := subscribed2(t, s, p)
+		err := while(func() error { return s.Fetch(t.Context(), FetchRequest{Join: sub}, newRecorder()) }, func() {
+			p.read(a.r)
+			a.reply(&dialect.PublishDone{Code: d.StatusCode(dialect.TrackEnded)})
+		})
+		if e, ok := errors.AsType[*DoneError](err); !ok || e.Status != TrackEnded {
+			t.Error(err)
+		}
+		lives(t, ran)
 	})
 }

@@ -93,7 +93,7 @@ func (l *lifetime) begin(o opening) error {
 	if o.err != nil {
 		return onlyReset(o.err)
 	}
-	l.request, l.id = o.q, o.q.id
+	l.request, l.id, l.update = o.q, o.q.id, o.q.update
 	return nil
 }
 
@@ -114,10 +114,17 @@ func (l *lifetime) event(e event) error {
 		if !accepted {
 			return l.accept(m)
 		}
+	case *dialect.RequestOK:
+		if q := l.fill.Load(); q != nil {
+			return l.answered(q, e)
+		}
 	case *dialect.RequestError:
 		if !accepted {
 			l.over.Store(true)
 			return refused("subscribe", l.s.d, m, len(l.o.Tokens))
+		}
+		if q := l.fill.Load(); q != nil {
+			return l.answered(q, e)
 		}
 	case *dialect.PublishDone:
 		if l.publisher == nil {
@@ -129,6 +136,14 @@ func (l *lifetime) event(e event) error {
 		return &DoneError{Status: GoingAway, Reason: "moves to " + m.URI}
 	}
 	return fatalError{unexpected(e.m, "answer to SUBSCRIBE")}
+}
+
+// answered hands the answer to an update over.
+func (l *lifetime) answered(q *request, e event) error {
+	if err := q.deliver(e); err != nil {
+		return fatalError{err}
+	}
+	return nil
 }
 
 func (l *lifetime) accept(m *dialect.SubscribeOK) error {

@@ -29,6 +29,8 @@ func newLink(s *Session) link {
 type request struct {
 	id     uint64
 	events chan event
+	// update sends what build makes of a new request id on the request's stream, where it has one.
+	update func(ctx context.Context, build func(id uint64) dialect.Message) error
 	// serve delivers events until there are no more, or ctx ends.
 	serve task
 	// end forgets the request. If it is cancelled, the peer is told; otherwise the peer ended it.
@@ -73,29 +75,38 @@ func goaway(m *dialect.Goaway) error {
 // answer is our reply to a peer's request. We publish nothing, and take nothing that we did not ask for; but namespaces may
 // be announced to us.
 func (s *Session) answer(m dialect.Message) (reply dialect.Message, ok bool) {
-	refuse := func(id uint64, why dialect.Refusal, reason string) (dialect.Message, bool) {
-		return &dialect.RequestError{ReplyTo: dialect.ReplyTo{RequestID: id}, Code: s.d.RefusalCode(why), Reason: reason}, true
-	}
 	switch m := m.(type) {
 	case *dialect.PublishNamespace:
-		return &dialect.RequestOK{ReplyTo: dialect.ReplyTo{RequestID: m.RequestID}}, true
+		return s.d.Accept(m), true
 	case *dialect.RequestUpdate: // of a namespace, since we accept nothing else: there is nothing to change
-		return &dialect.RequestOK{ReplyTo: dialect.ReplyTo{RequestID: m.RequestID}}, true
+		if ok := s.d.Accept(m); ok != nil {
+			return ok, true
+		}
+		return nil, true
 	case *dialect.Publish:
 		s.tracks.ignore(m.Alias)
-		return refuse(m.RequestID, dialect.Uninterested, "not subscribed")
-	case *dialect.Subscribe:
-		return refuse(m.RequestID, dialect.DoesNotExist, "nothing is published here")
-	case *dialect.TrackStatus:
-		return refuse(m.RequestID, dialect.DoesNotExist, "nothing is published here")
-	case *dialect.Fetch:
-		return refuse(m.RequestID, dialect.DoesNotExist, "nothing is published here")
-	case *dialect.SubscribeNamespace:
-		return refuse(m.RequestID, dialect.NotSupported, "subscriber only")
-	case *dialect.SubscribeTracks:
-		return refuse(m.RequestID, dialect.NotSupported, "subscriber only")
+		return s.d.Refuse(m, dialect.Uninterested, "not subscribed"), true
+	case *dialect.Subscribe, *dialect.TrackStatus, *dialect.Fetch:
+		return s.d.Refuse(m, dialect.DoesNotExist, "nothing is published here"), true
+	case *dialect.SubscribeNamespace, *dialect.SubscribeTracks:
+		return s.d.Refuse(m, dialect.NotSupported, "subscriber only"), true
 	}
 	return nil, false
+}
+
+// next reads the next message that concerns us; it returns nil, nil at the end of the stream.
+func (s *Session) next(r *wire.Reader) (dialect.Message, error) {
+	for {
+		m, err := s.d.Read(r)
+		switch m := m.(type) {
+		case *dialect.PublishStateNotify:
+		case *dialect.Unrecognized:
+			s.c.Metrics.Malformed("unknown_message")
+			s.c.Logger.Debug("message skipped", "type", m.Type)
+		default:
+			return m, err
+		}
+	}
 }
 
 // servePeer answers requests that come on a stream of their own.
@@ -104,7 +115,7 @@ func (s *Session) servePeer(st transport.Stream) error {
 	defer st.Close() // fails only if the stream is gone already
 	r := wire.NewReader(st, s.d.Varint, "request stream")
 	for {
-		m, err := s.d.Read(r)
+		m, err := s.next(r)
 		if m == nil {
 			if violation(err) {
 				return err
@@ -117,6 +128,9 @@ func (s *Session) servePeer(st transport.Stream) error {
 		reply, ok := s.answer(m)
 		if !ok {
 			return unexpected(m, "request stream")
+		}
+		if reply == nil {
+			continue
 		}
 		if _, err := st.Write(s.d.Append(nil, reply)); err != nil {
 			return nil

@@ -139,7 +139,7 @@ func (l *oneStream) control(context.Context, *wire.Reader) error {
 
 // read takes the peer's messages. It never waits for a request's owner.
 func (l *oneStream) read(ctx context.Context, r *wire.Reader) error {
-	m, err := l.s.d.Read(r)
+	m, err := l.s.next(r)
 	if err != nil {
 		return err
 	}
@@ -147,13 +147,13 @@ func (l *oneStream) read(ctx context.Context, r *wire.Reader) error {
 	if !ok || !setup.Server {
 		return unexpected(m, "control stream")
 	}
-	close(l.s.ready)
+	l.s.begun(setup)
 	if err := l.raise(ctx, 0, setup.MaxRequestID); err != nil {
 		return err
 	}
 	ids := ids{ours: setup.MaxRequestID, granted: peerRequests}
 	for {
-		m, err := l.s.d.Read(r)
+		m, err := l.s.next(r)
 		if m == nil && err == nil {
 			err = &wire.Error{In: "control stream", Field: "FIN", Err: wire.ErrValue}
 		}
@@ -175,6 +175,8 @@ type ids struct {
 
 func (l *oneStream) handle(ctx context.Context, m dialect.Message, ids *ids) error {
 	switch m := m.(type) {
+	case *dialect.PublishNamespaceDone:
+		return nil
 	case dialect.Reply:
 		l.mu.Lock()
 		q := l.active[m.Request()]
@@ -196,8 +198,10 @@ func (l *oneStream) handle(ctx context.Context, m dialect.Message, ids *ids) err
 	if !ok {
 		return unexpected(m, "control stream")
 	}
-	if err := l.send(ctx, reply); err != nil {
-		return err
+	if reply != nil {
+		if err := l.send(ctx, reply); err != nil {
+			return err
+		}
 	}
 	if ids.seen += 2; ids.granted-ids.seen > peerRequests/2 {
 		return nil

@@ -134,7 +134,7 @@ func dial(t *testing.T, client net.PacketConn, addr net.Addr, c Config) *Session
 
 func dialer(client net.PacketConn) transport.Dialer {
 	return transport.Dialer{
-		Protocols: Protocols(), TLS: &tls.Config{InsecureSkipVerify: true},
+		Protocols: append(Protocols(), Experimental()...), TLS: &tls.Config{InsecureSkipVerify: true},
 		Packet: func() (net.PacketConn, error) { return client, nil },
 	}
 }
@@ -210,7 +210,7 @@ func (p *peer) next() *asked {
 	p.t.Helper()
 	if p.d.Control == dialect.OneStream {
 		a := &asked{p: p, m: p.read(p.requests)}
-		if a.id = requestID(a.m); a.id != p.id {
+		if a.id = askedID(a.m); a.id != p.id {
 			p.t.Fatalf("request id %d, want %d", a.id, p.id)
 		}
 		p.id += 2
@@ -220,20 +220,15 @@ func (p *peer) next() *asked {
 	p.must(err)
 	a := &asked{p: p, st: st, r: p.reader(st)}
 	a.m = p.read(a.r)
-	if a.id = requestID(a.m); a.id%2 != 0 {
+	if a.id = askedID(a.m); a.id%2 != 0 {
 		p.t.Fatalf("request id %d is odd", a.id)
 	}
 	return a
 }
 
-func requestID(m dialect.Message) uint64 {
-	switch m := m.(type) {
-	case *dialect.Subscribe:
-		return m.RequestID
-	case *dialect.Fetch:
-		return m.RequestID
-	}
-	return 0
+func askedID(m dialect.Message) uint64 {
+	id, _, _ := dialect.Asked(m)
+	return id
 }
 
 // reply answers; m's request id is set.

@@ -32,16 +32,17 @@ func (l *perRequest) control(_ context.Context, r *wire.Reader) error {
 	if err != nil {
 		return err
 	}
-	if !l.started.CompareAndSwap(false, true) {
+	setup, ok := m.(*dialect.Setup)
+	if !ok || !l.started.CompareAndSwap(false, true) {
 		return unexpected(m, "second control stream")
 	}
-	close(l.s.ready)
-	m, err = l.s.d.Read(r)
+	l.s.begun(setup)
+	m, err = l.s.next(r)
 	if m == nil {
 		return err
 	}
-	g, ok := m.(*dialect.Goaway)
-	if !ok {
+	g, isGoaway := m.(*dialect.Goaway)
+	if !isGoaway {
 		return unexpected(m, "control stream")
 	}
 	return goaway(g)
@@ -52,7 +53,7 @@ func (l *perRequest) request(ctx context.Context, build func(uint64) dialect.Mes
 	if err != nil {
 		return nil, err
 	}
-	q := newRequest(l.next.Add(2) - 2)
+	q := newRequest(l.id())
 	q.serve = func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { st.Cancel(dialect.ResetCancelled) })()
 		return l.serve(st, q)
@@ -65,12 +66,17 @@ func (l *perRequest) request(ctx context.Context, build func(uint64) dialect.Mes
 		}
 		st.Cancel(dialect.ResetCancelled)
 	}
+	q.update = func(ctx context.Context, build func(uint64) dialect.Message) error {
+		return write(ctx, st, l.s.d.Append(nil, build(l.id())))
+	}
 	if err := write(ctx, st, l.s.d.Append(nil, build(q.id))); err != nil {
 		q.end(ctx, true)
 		return nil, err
 	}
 	return q, nil
 }
+
+func (l *perRequest) id() uint64 { return l.next.Add(2) - 2 }
 
 // write writes b unless ctx ends first: a peer may give the stream no room.
 func write(ctx context.Context, st transport.SendStream, b []byte) error {
@@ -86,7 +92,7 @@ func write(ctx context.Context, st transport.SendStream, b []byte) error {
 func (l *perRequest) serve(st transport.Stream, q *request) error {
 	r := wire.NewReader(st, l.s.d.Varint, "request stream")
 	for {
-		m, err := l.s.d.Read(r)
+		m, err := l.s.next(r)
 		if violation(err) {
 			return err
 		}

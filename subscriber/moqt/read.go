@@ -27,7 +27,7 @@ func (l *lifetime) read(ctx context.Context, st dataStream) {
 func (s *Session) readSubgroup(ctx context.Context, st dataStream, sink Sink) error {
 	defer st.Cancel(dialect.ResetCancelled) // does nothing behind a FIN
 	defer context.AfterFunc(ctx, func() { st.Cancel(dialect.ResetCancelled) })()
-	objects := s.d.Objects(st.r, st.h, s.c.Limits.Object)
+	objects := s.peer.Load().Objects(st.r, st.h, s.c.Limits.Object)
 	e := StreamEvent{EndOfGroup: st.h.EndOfGroup, First: st.h.First}
 	for {
 		o, ok := objects.Next()
@@ -46,9 +46,12 @@ func (s *Session) readSubgroup(ctx context.Context, st dataStream, sink Sink) er
 	return s.streamEnded(ctx, st.r.Err(), e, sink)
 }
 
-// admit counts an object. Statuses that no draft defines are left out; they may have been removed from it (16: 1, does not
-// exist).
+// admit counts an object. One that does not exist is left out, and so are statuses that the draft does not define; they may have
+// been removed from it (16: 1, does not exist).
 func (s *Session) admit(o media.Object) bool {
+	if s.d.Absent(o.Status) {
+		return false
+	}
 	if o.Status != media.Normal && o.Status != media.EndOfGroup && o.Status != media.EndOfTrack {
 		s.c.Metrics.Malformed("status")
 		return false

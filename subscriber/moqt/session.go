@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -46,7 +47,11 @@ type Session struct {
 	link   link
 	tracks tracks
 
-	ready chan struct{} // closed by the link when the peer's SETUP has come
+	peer  atomic.Pointer[dialect.Dialect] // d, adapted to the peer when its SETUP has come
+	ready chan struct{}                   // closed by begun
+
+	unfilled atomic.Bool // the peer does not fill subscriptions
+
 	tasks chan task     // handed to Run, which waits for them
 	done  chan struct{} // closed by Run when err is set
 	err   error
@@ -68,8 +73,18 @@ func New(conn transport.Conn, c Config) (*Session, error) {
 		tracks: newTracks(c.Limits.Parked, c.Metrics),
 		ready:  make(chan struct{}), tasks: make(chan task), done: make(chan struct{}),
 	}
+	s.peer.Store(d)
 	s.link = newLink(s)
+	if d.Experimental {
+		c.Logger.Warn("this draft is experimental: expect the unexpected", "draft", d.ALPN)
+	}
 	return s, nil
+}
+
+// begun takes the peer's SETUP.
+func (s *Session) begun(setup *dialect.Setup) {
+	s.peer.Store(s.d.For(setup.Implementation))
+	close(s.ready)
 }
 
 func (c Config) withDefaults() Config {
@@ -85,10 +100,19 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Protocols are the ALPN strings of all drafts, the most trusted one first.
-func Protocols() (all []string) {
+// Protocols are the ALPN strings of the drafts to offer, the most trusted one first.
+func Protocols() []string {
+	return alpns(false)
+}
+
+// Experimental are the ALPN strings of the drafts that a session speaks too, but that nobody should meet unawares.
+func Experimental() []string { return alpns(true) }
+
+func alpns(experimental bool) (all []string) {
 	for _, d := range dialect.All() {
-		all = append(all, d.ALPN)
+		if d.Experimental == experimental {
+			all = append(all, d.ALPN)
+		}
 	}
 	return all
 }

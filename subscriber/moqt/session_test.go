@@ -227,10 +227,10 @@ func TestViolationsCloseTheSessionAndSayWhere(t *testing.T) {
 		"unknown stream type":   {"stream", "type 0x1f", func(p *peer, _ *asked) { p.stream([]byte{0x1f, 0, 0, 0}) }},
 		"unknown datagram type": {"datagram", "type", func(p *peer, _ *asked) { p.must(p.conn.SendDatagram([]byte{0x2f, 0, 0, 0})) }},
 		"second SUBSCRIBE_OK":   {"answer to SUBSCRIBE", "*dialect.SubscribeOK", func(_ *peer, a *asked) { a.reply(&dialect.SubscribeOK{Alias: 8}) }},
-		"malformed message":     {"control message", "type 0x3f", func(p *peer, a *asked) { a.raw(0x3f, 0, 0) }},
+		"malformed message":     {"GOAWAY", "new session uri", func(p *peer, a *asked) { a.raw(0x10, 0, 1, 5) }},
 		"properties of a status": {"subgroup object", "properties of a status", func(p *peer, _ *asked) {
 			h := dialect.SubgroupHeader{Alias: 7, Properties: true}
-			p.stream(append(p.subgroup(h), 0, 2, 2, 9, 0, 3))
+			p.stream(append(p.subgroup(h), 0, 2, 2, 9, 0, 1))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -268,10 +268,10 @@ func TestUnsolicitedRequestsAreAnsweredPolitely(t *testing.T) {
 		if _, ok := p.ask(announce).(*dialect.RequestOK); !ok {
 			t.Error("PUBLISH_NAMESPACE was not accepted")
 		}
-		if m, ok := p.ask(publish).(*dialect.RequestError); !ok || d.Refusal(m.Code) != dialect.Uninterested {
+		if m, ok := p.ask(publish).(*dialect.RequestError); !ok || d.Refusal(m) != dialect.Uninterested {
 			t.Errorf("PUBLISH: %+v", m)
 		}
-		if m, ok := p.ask(subscribe).(*dialect.RequestError); !ok || d.Refusal(m.Code) != dialect.DoesNotExist {
+		if m, ok := p.ask(subscribe).(*dialect.RequestError); !ok || d.Refusal(m) != dialect.DoesNotExist {
 			t.Errorf("SUBSCRIBE: %+v", m)
 		}
 		st := p.stream(p.subgroup(dialect.SubgroupHeader{Alias: 9}, "unwanted"))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
 
 // Subscription is one accepted SUBSCRIBE.
@@ -20,8 +21,12 @@ type Subscription struct {
 	datagrams chan media.Object // taken by serveDatagrams; what does not fit is dropped
 	over      atomic.Bool       // set by run: the publisher is done
 
-	accepted   chan struct{} // closed by run when the three below are set
+	filled atomic.Bool             // it has been asked for what lies before
+	fill   atomic.Pointer[request] // that asked; nil: none
+
+	accepted   chan struct{} // closed by run when the four below are set
 	id         uint64
+	update     func(ctx context.Context, build func(id uint64) dialect.Message) error // see request
 	largest    *media.Location
 	properties []media.Property
 

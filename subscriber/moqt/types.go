@@ -63,8 +63,8 @@ func (o SubscribeOptions) params(d *dialect.Dialect) dialect.Params {
 	return p
 }
 
-func (r FetchRequest) message(id uint64) *dialect.Fetch {
-	m := &dialect.Fetch{RequestID: id, Params: dialect.Params{Tokens: r.Tokens}}
+func (r FetchRequest) message(d *dialect.Dialect, id uint64) *dialect.Fetch {
+	m := &dialect.Fetch{RequestID: id, Params: dialect.Params{Tokens: r.Tokens, Order: d.FetchOrder}}
 	if r.Priority != 0 {
 		m.Params.Priority = &r.Priority
 	}
@@ -78,4 +78,17 @@ func (r FetchRequest) message(id uint64) *dialect.Fetch {
 		m.End.Object = 0
 	}
 	return m
+}
+
+// fill asks for what lies before r.Join as part of it (20 and later). The end is said, so that what comes meets what the
+// subscription brings however much was published since.
+func (r FetchRequest) fill(id uint64) *dialect.RequestUpdate {
+	to := *r.Join.largest
+	filter := &dialect.Filter{Type: dialect.ObjectRange, EndGroup: to.Group, EndObject: to.Object}
+	filter.Start.Group = to.Group - min(r.Groups, to.Group)
+	fill := &dialect.Params{Filter: filter}
+	if r.Priority != 0 {
+		fill.Priority = &r.Priority
+	}
+	return &dialect.RequestUpdate{RequestID: id, Params: dialect.Params{Tokens: r.Tokens, Fill: fill}}
 }

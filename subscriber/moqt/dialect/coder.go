@@ -105,6 +105,15 @@ func (c *coder) track(v *TrackName) {
 	}
 }
 
+// rest are all bytes up to the end of the message.
+func (c *coder) rest(v *[]byte) {
+	if c.reading() {
+		*v = bytes.Clone(c.in.Rest())
+		return
+	}
+	c.out = append(c.out, *v...)
+}
+
 // properties are key-value pairs up to the end of the message.
 func (c *coder) properties(v *[]media.Property) {
 	if c.reading() {
@@ -140,11 +149,7 @@ func (c *coder) token(v *Token) {
 		c.invalid("token alias type")
 	}
 	c.uint("token type", &v.Type)
-	if c.reading() {
-		v.Value = bytes.Clone(c.in.Rest())
-		return
-	}
-	c.out = append(c.out, v.Value...)
+	c.rest(&v.Value)
 }
 
 // layout is one message's place on the wire.
@@ -186,7 +191,7 @@ func (d *Dialect) Append(b []byte, m Message) []byte {
 	panic(fmt.Sprintf("dialect: %s has no %T", d.ALPN, m))
 }
 
-// Parse parses a message's body. An unknown type is an error: no draft has control messages to be ignored.
+// Parse parses a message's body. One of an unknown type is an *Unrecognized: see the table of tolerances.
 func (d *Dialect) Parse(typ uint64, body []byte) (Message, error) {
 	for _, l := range d.layouts {
 		if l.typ != typ {
@@ -200,7 +205,7 @@ func (d *Dialect) Parse(typ uint64, body []byte) (Message, error) {
 		}
 		return m, nil
 	}
-	return nil, &wire.Error{In: "control message", Field: fmt.Sprintf("type %#x", typ), Err: wire.ErrUnknown}
+	return &Unrecognized{Type: typ}, nil
 }
 
 // Read reads the next message from a control or request stream; it returns nil, nil at the end of the stream.

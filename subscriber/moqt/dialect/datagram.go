@@ -19,7 +19,6 @@ const (
 	datagramZeroID     = 0x04
 	datagramNoPriority = 0x08
 	datagramStatus     = 0x20
-	datagramBits       = 0x2F
 )
 
 // ParseDatagram parses b, whose memory the payload shares. False without an error is padding.
@@ -29,13 +28,29 @@ func (d *Dialect) ParseDatagram(b []byte) (g Datagram, ok bool, err error) {
 	if typ == d.PaddingDatagram && typ != 0 {
 		return g, false, nil
 	}
-	if typ&^datagramBits != 0 || typ&datagramStatus != 0 && typ&datagramEndOfGroup != 0 {
+	if typ&^d.datagramBits != 0 || typ&datagramStatus != 0 && typ&^(d.statusBits|datagramStatus) != 0 {
 		c.Fail("type", wire.ErrUnknown)
 	}
+	if c.Err() != nil {
+		return g, false, c.Err()
+	}
+	id := typ&datagramZeroID == 0
+	g, err = d.datagram(b, typ, id || d.statusWithID && typ&datagramStatus != 0)
+	if err != nil && !id {
+		g, err = d.datagram(b, typ, false)
+	}
+	return g, err == nil, err
+}
+
+// datagram parses b, whose type is typ. Whether there is an object id should follow from that, but the table of 15 and the
+// sentence under it do not agree.
+func (d *Dialect) datagram(b []byte, typ uint64, id bool) (g Datagram, err error) {
+	c := wire.NewCursor("datagram", d.Varint, b)
+	c.Varint("type")
 	g.Alias = c.Varint("track alias")
 	o := &g.Object
 	o.Group = c.Varint("group id")
-	if typ&datagramZeroID == 0 {
+	if id {
 		o.Location.Object = c.Varint("object id")
 	}
 	if typ&datagramNoPriority == 0 {
@@ -47,14 +62,13 @@ func (d *Dialect) ParseDatagram(b []byte) (g Datagram, ok bool, err error) {
 	o.Last = typ&datagramEndOfGroup != 0
 	if typ&datagramStatus != 0 {
 		o.Status = media.Status(min(c.Varint("object status"), 255))
-		if o.Status != media.Normal && len(o.Properties) > 0 {
+		if len(o.Properties) > 0 && d.bare(o.Status) {
 			c.Fail("properties of a status", wire.ErrValue)
 		}
 	} else {
 		o.Payload = c.Rest()
 	}
-	err = c.Close()
-	return g, err == nil, err
+	return g, c.Close()
 }
 
 func (d *Dialect) datagramProperties(c *wire.Cursor) []media.Property {
@@ -62,7 +76,7 @@ func (d *Dialect) datagramProperties(c *wire.Cursor) []media.Property {
 	if c.Err() == nil && sub.Len() == 0 {
 		c.Fail("properties length", wire.ErrValue)
 	}
-	all := d.pairs().Decode(sub, "property")
+	all := d.objectPairs().Decode(sub, "property")
 	c.Adopt(sub)
 	return all
 }
@@ -70,23 +84,24 @@ func (d *Dialect) datagramProperties(c *wire.Cursor) []media.Property {
 // AppendDatagram appends g. A payload goes without a status and the other way round.
 func (d *Dialect) AppendDatagram(b []byte, g Datagram) []byte {
 	o := g.Object
-	typ := bit(len(o.Properties) > 0, datagramProperties) | bit(o.Status != media.Normal, datagramStatus) |
-		bit(o.Last && o.Status == media.Normal, datagramEndOfGroup) | bit(o.Location.Object == 0, datagramZeroID) |
+	status := o.Status != media.Normal
+	zero := o.Location.Object == 0 && !(status && (d.statusWithID || d.statusBits&datagramZeroID == 0))
+	typ := bit(len(o.Properties) > 0, datagramProperties) | bit(status, datagramStatus) |
+		bit(o.Last && !status, datagramEndOfGroup) | bit(zero, datagramZeroID) |
 		bit(g.Priority == nil, datagramNoPriority)
+	typ &= d.datagramBits
 	v := d.Varint
 	b = v.Append(b, typ)
 	b = v.Append(b, g.Alias)
 	b = v.Append(b, o.Group)
-	if typ&datagramZeroID == 0 {
+	if !zero {
 		b = v.Append(b, o.Location.Object)
 	}
-	if g.Priority != nil {
-		b = append(b, *g.Priority)
-	}
+	b = d.appendPriority(b, g.Priority, typ&datagramNoPriority == 0)
 	if len(o.Properties) > 0 {
-		b = v.AppendBytes(b, d.pairs().Append(nil, o.Properties))
+		b = v.AppendBytes(b, d.objectPairs().Append(nil, o.Properties))
 	}
-	if typ&datagramStatus != 0 {
+	if status {
 		return v.Append(b, uint64(o.Status))
 	}
 	return append(b, o.Payload...)

@@ -14,15 +14,45 @@ const (
 	PerRequest                // 17 and later: a control stream each way, and a bidirectional stream for each request
 )
 
+// Join is how to ask for what lies before a subscription.
+type Join uint8
+
+// The ways to join.
+const (
+	JoiningFetch Join = iota // by a FETCH that names the subscription (up to 19)
+	Fill                     // by FILL_PARAMETERS in a REQUEST_UPDATE of the subscription, which brings a fetch stream (20 and later)
+)
+
+// Discovery is how namespaces are reported to who subscribed to a prefix of theirs.
+type Discovery uint8
+
+// The ways to report namespaces.
+const (
+	Announced Discovery = iota // by PUBLISH_NAMESPACE, like those that nobody asked for (14, 15)
+	OwnStream                  // by NAMESPACE on the stream of the SUBSCRIBE_NAMESPACE, even in 16, which has no other request streams
+)
+
 // Dialect is one draft.
 type Dialect struct {
+	Number  int    // 18: draft-ietf-moq-transport-18
 	ALPN    string // "moqt-18"
 	Varint  wire.Varint
 	Control Control
+	// Experimental says that the description rests on other people's implementations and not on the draft's text, or that no
+	// peer has confirmed it. It is not offered unless somebody asks for it.
+	Experimental bool
 
-	// LiveFilter is the filter to send for "from the next object". In 16 it has to be spelled out, because only such a
+	// LiveFilter is the filter to send for "from the next object". Up to 16 it has to be spelled out, because only such a
 	// subscription may be joined by a FETCH; later no filter is needed, and none is what most peers accept.
 	LiveFilter *Filter
+	// FetchOrder is the group order to send with a FETCH; 0: without one it is ascending.
+	FetchOrder Order
+	Join       Join
+	Discovery  Discovery
+	// RangesEnd says that a publisher ends a subscription whose range is complete (up to 19).
+	RangesEnd bool
+	// BareOK says that the answer to a PUBLISH has no parameters, so that FORWARD goes into a REQUEST_UPDATE (20 and later).
+	BareOK bool
 
 	// SetupStream is the type of a control stream's SETUP; 0 in OneStream dialects.
 	SetupStream uint64
@@ -31,23 +61,46 @@ type Dialect struct {
 
 	mandatoryProperties bool // track properties from 0x4000 to 0x7FFF must be understood
 
-	subgroupBits   uint64 // the bits that a subgroup header's type may have
-	absolutePairs  bool   // key-value pairs without delta types
-	absoluteFetch  bool   // ids in fetch streams are written as they are
-	endGroupDelta  bool   // a filter's end group counts from its start group
-	replyIDs       bool   // replies name the request
-	goawayTimeout  bool   // GOAWAY has a timeout
-	goawayRequest  bool   // and, on the control stream, a request id
-	redirects      bool   // REQUEST_ERROR may have a redirect
-	okProperties   bool   // REQUEST_OK may have track properties
-	updateExisting bool   // REQUEST_UPDATE names the request that it changes
-	prefixOptions  bool   // SUBSCRIBE_NAMESPACE says what it wants to hear of
+	subgroupBits     uint64 // the bits that a subgroup header's type may have
+	datagramBits     uint64 // the bits that a datagram's type may have
+	statusBits       uint64 // those of them that may stand beside datagramStatus
+	statusWithID     bool   // a status datagram has an object id, whatever its type says
+	absentStatus     bool   // status 1: the object does not exist
+	statusProperties bool   // other statuses may have properties
 
-	countedSetup bool // the options of SETUP are counted, and one limits request ids
-	params       []param
-	layouts      []layout
-	statuses     []number[Status]
-	refusals     []number[Refusal]
+	absolutePairs      bool // key-value pairs without delta types
+	absoluteProperties bool // and so are those of objects
+
+	fullFetch       bool   // objects in fetch streams have all fields, and no flags
+	fetchBits       uint64 // the flags that they may have
+	fetchGaps       bool   // fetch streams say which ranges have no objects
+	fetchStatus     bool   // a status follows a payload of length 0 in fetch streams
+	absoluteFetch   bool   // ids in fetch streams are written as they are
+	fetchByFilter   bool   // FETCH says its range by a filter
+	inclusiveEnd    bool   // the ends of fetches are in the range
+	filters         filterCoding
+	endGroupDelta   bool // a filter's end group counts from its start group
+	replyIDs        bool // replies name the request
+	requestDelta    bool // requests say which earlier one they depend on (17)
+	skipParams      bool // unknown parameters are ignored
+	trackProperties bool // answers that begin a track, and PUBLISH, have its properties
+	retries         bool // REQUEST_ERROR has a retry interval
+	goawayTimeout   bool // GOAWAY has a timeout
+	goawayRequest   bool // and, on the control stream, a request id
+	redirects       bool // REQUEST_ERROR may have a redirect
+	okProperties    bool // REQUEST_OK may have track properties
+	updateExisting  bool // REQUEST_UPDATE names the request that it changes
+	prefixOptions   bool // SUBSCRIBE_NAMESPACE says what it wants to hear of
+	endsByName      bool // PUBLISH_NAMESPACE_DONE and PUBLISH_NAMESPACE_CANCEL name the namespace, not the request
+
+	version        uint64 // that SETUP negotiates; 0: ALPN does (15 and later)
+	implementation uint64 // the number of the set-up option MOQT_IMPLEMENTATION
+	countedSetup   bool   // the options of SETUP are counted, and one limits request ids
+	params         []param
+	fill           []param // of FILL_PARAMETERS
+	layouts        []layout
+	statuses       []number[Status]
+	refusals       func(of Of) []number[Refusal]
 }
 
 // number is a code point and what it means.
@@ -56,8 +109,13 @@ type number[T any] struct {
 	is   T
 }
 
-// All returns the dialects, the most trusted one first.
-func All() []*Dialect { return []*Dialect{Draft18(), Draft19(), Draft16()} }
+// All returns the dialects, the most trusted one first and the experimental ones last.
+func All() []*Dialect {
+	return []*Dialect{
+		Draft18(), Draft19(), Draft16(), Draft17(), Draft15(), Draft14(),
+		Draft22(), Draft21(), Draft20(),
+	}
+}
 
 // ByALPN returns the dialect that a TLS handshake settled on, or nil.
 func ByALPN(alpn string) *Dialect {
@@ -79,7 +137,21 @@ func (d *Dialect) Mandatory(all []media.Property) (typ uint64, ok bool) {
 	return 0, false
 }
 
+// Absent says that the status means that the object does not exist. Drafts from 16 on say so by leaving it out.
+func (d *Dialect) Absent(s media.Status) bool { return d.absentStatus && s == doesNotExist }
+
+const doesNotExist media.Status = 1
+
+// bare says that an object of the status must not have properties.
+func (d *Dialect) bare(s media.Status) bool {
+	return s == doesNotExist || s != media.Normal && !d.statusProperties
+}
+
 func (d *Dialect) pairs() wire.Pairs { return wire.Pairs{Varint: d.Varint, Absolute: d.absolutePairs} }
+
+func (d *Dialect) objectPairs() wire.Pairs {
+	return wire.Pairs{Varint: d.Varint, Absolute: d.absoluteProperties}
+}
 
 // meaning is what the table says of code, or other.
 func meaning[T any](table []number[T], code uint64, other T) T {

@@ -33,6 +33,7 @@ const (
 
 	fetchNonexistent = 0x8C
 	fetchUnknown     = 0x10C
+	fetchTimedOut    = 0x20C // 20 and later; nobody sends it before
 )
 
 // AppendFetchHeader appends the beginning of the stream that answers a Fetch.
@@ -67,17 +68,41 @@ func (f *FetchReader) Next() (o FetchObject, ok bool) {
 	if !f.r.More() {
 		return o, false
 	}
+	if f.d.fullFetch {
+		o = f.full()
+		return o, f.r.Err() == nil
+	}
 	switch flags := f.r.Varint("serialization flags"); {
-	case flags == fetchNonexistent:
-		o = f.gap(Nonexistent)
-	case flags == fetchUnknown:
-		o = f.gap(Unknown)
-	case flags < 0x80:
+	case flags&^f.d.fetchBits == 0:
 		o = f.object(flags)
+	case f.d.fetchGaps && flags == fetchNonexistent:
+		o = f.gap(Nonexistent)
+	case f.d.fetchGaps && (flags == fetchUnknown || flags == fetchTimedOut):
+		o = f.gap(Unknown)
 	default:
 		f.r.Fail("serialization flags", wire.ErrValue)
 	}
 	return o, f.r.Err() == nil
+}
+
+// full reads an object that has all its fields (14).
+func (f *FetchReader) full() (o FetchObject) {
+	o.Group, o.Subgroup, o.Location.Object = f.r.Varint("group id"), f.r.Varint("subgroup id"), f.r.Varint("object id")
+	o.Priority = f.r.Byte("publisher priority")
+	o.Properties = f.d.readProperties(f.r)
+	f.payload(&o)
+	return o
+}
+
+func (f *FetchReader) payload(o *FetchObject) {
+	n := f.r.Varint("payload length")
+	if n == 0 && f.d.fetchStatus {
+		o.Status = media.Status(min(f.r.Varint("object status"), 255))
+	}
+	if len(o.Properties) > 0 && f.d.bare(o.Status) {
+		f.r.Fail("properties of a status", wire.ErrValue)
+	}
+	o.Payload = readPayload(f.r, n, f.limit)
 }
 
 func (f *FetchReader) object(flags uint64) (o FetchObject) {
@@ -92,7 +117,7 @@ func (f *FetchReader) object(flags uint64) (o FetchObject) {
 		o.Properties = f.d.readProperties(f.r)
 	}
 	f.prev, f.begun, f.real = o, true, true
-	o.Payload = readPayload(f.r, f.r.Varint("payload length"), f.limit)
+	f.payload(&o)
 	return o
 }
 
@@ -159,89 +184,4 @@ func (f *FetchReader) gap(g Gap) (o FetchObject) {
 	}
 	f.prev.Location, f.begun = o.Location, true
 	return o
-}
-
-// FetchWriter appends the objects of a fetch stream.
-type FetchWriter struct {
-	d     *Dialect
-	prev  FetchObject
-	begun bool
-	real  bool
-}
-
-// NewFetchWriter appends what follows a fetch header.
-func (d *Dialect) NewFetchWriter() *FetchWriter { return &FetchWriter{d: d} }
-
-// Append appends o. Locations must ascend, and an object's status must be normal.
-func (f *FetchWriter) Append(b []byte, o FetchObject) []byte {
-	if o.Gap != NoGap {
-		return f.appendGap(b, o)
-	}
-	v, flags := f.d.Varint, f.flags(o)
-	b = v.Append(b, flags)
-	if flags&fetchGroupID != 0 {
-		b = v.Append(b, f.groupField(o))
-	}
-	if flags&fetchSubgroup == 3 {
-		b = v.Append(b, o.Subgroup)
-	}
-	if flags&fetchObjectID != 0 {
-		b = v.Append(b, f.idField(o, flags))
-	}
-	if flags&fetchPriority != 0 {
-		b = append(b, o.Priority)
-	}
-	if flags&fetchProperties != 0 {
-		b = v.AppendBytes(b, f.d.pairs().Append(nil, o.Properties))
-	}
-	f.prev, f.begun, f.real = o, true, true
-	return v.AppendBytes(b, o.Payload)
-}
-
-func (f *FetchWriter) flags(o FetchObject) (flags uint64) {
-	if !f.begun || o.Group != f.prev.Group {
-		flags |= fetchGroupID | fetchObjectID
-	} else if o.Location.Object != f.prev.Location.Object+1 {
-		flags |= fetchObjectID
-	}
-	switch {
-	case o.Subgroup == 0:
-	case f.real && o.Subgroup == f.prev.Subgroup:
-		flags |= 1
-	default:
-		flags |= 3
-	}
-	if !f.real || o.Priority != f.prev.Priority {
-		flags |= fetchPriority
-	}
-	if len(o.Properties) > 0 {
-		flags |= fetchProperties
-	}
-	return flags
-}
-
-func (f *FetchWriter) groupField(o FetchObject) uint64 {
-	if f.d.absoluteFetch || !f.begun {
-		return o.Group
-	}
-	return o.Group - f.prev.Group - 1
-}
-
-func (f *FetchWriter) idField(o FetchObject, flags uint64) uint64 {
-	if f.d.absoluteFetch || flags&fetchGroupID != 0 {
-		return o.Location.Object
-	}
-	return o.Location.Object - f.prev.Location.Object
-}
-
-func (f *FetchWriter) appendGap(b []byte, o FetchObject) []byte {
-	flags := uint64(fetchNonexistent)
-	if o.Gap == Unknown {
-		flags = fetchUnknown
-	}
-	b = f.d.Varint.Append(b, flags)
-	b = f.d.Varint.Append(b, o.Group)
-	b = f.d.Varint.Append(b, o.Location.Object)
-	f.prev.Location, f.begun = o.Location, true
-	return b
 }

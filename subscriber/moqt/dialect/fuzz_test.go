@@ -20,14 +20,14 @@ func pick(which byte) *Dialect {
 
 func FuzzMessage(f *testing.F) {
 	for i, d := range All() {
-		for _, v := range messageVectors()[d.ALPN] {
+		for _, v := range messageVectors(d) {
 			f.Add(byte(i), unhex(f, v.hex))
 		}
 	}
 	f.Fuzz(func(t *testing.T, which byte, b []byte) {
 		d := pick(which)
 		m, err := read(d, b)
-		if err != nil || m == nil {
+		if _, skipped := m.(*Unrecognized); err != nil || m == nil || skipped {
 			return
 		}
 		again, err := read(d, d.Append(nil, m))
@@ -42,6 +42,7 @@ func FuzzMessage(f *testing.F) {
 
 func FuzzSubgroup(f *testing.F) {
 	f.Add(byte(2), unhex(f, "3807412c0002616200026364"))
+	f.Add(byte(5), unhex(f, "1007412c800002616200026364000003"))
 	f.Add(byte(0), unhex(f, "7d07812c01020410c15f90026162"))
 	f.Fuzz(func(t *testing.T, which byte, b []byte) {
 		d := pick(which)
@@ -62,6 +63,9 @@ func FuzzSubgroup(f *testing.F) {
 
 func FuzzFetch(f *testing.F) {
 	f.Add(byte(2), unhex(f, "05021c05008002616200026364410c0700"))
+	f.Add(byte(4), unhex(f, "05021c05008002616200026364000003"))
+	f.Add(byte(5), unhex(f, "05020500008000026162050001800002636405000280000003"))
+	f.Add(byte(6), unhex(f, "05021c05008002616200026364820c0700"))
 	f.Add(byte(0), unhex(f, "05021c050080026162000263640c0000026566"))
 	f.Fuzz(func(t *testing.T, which byte, b []byte) {
 		d := pick(which)
@@ -93,6 +97,8 @@ func ascending(items []FetchObject) bool {
 func FuzzDatagram(f *testing.F) {
 	f.Add(byte(0), unhex(f, "2807090204"))
 	f.Add(byte(1), unhex(f, "00070902806162"))
+	f.Add(byte(4), unhex(f, "2c07090004"))
+	f.Add(byte(5), unhex(f, "210709028002040503"))
 	f.Fuzz(func(t *testing.T, which byte, b []byte) {
 		d := pick(which)
 		g, ok, err := d.ParseDatagram(b)

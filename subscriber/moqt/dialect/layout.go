@@ -1,11 +1,31 @@
 package dialect
 
+import (
+	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
+)
+
 // How the messages lie on the wire. What drafts do differently is data of the Dialect.
 
 // reply walks over the request id of a reply, where it has one.
 func (c *coder) reply(r *ReplyTo) {
 	if c.d.replyIDs {
 		c.uint("request id", &r.RequestID)
+	}
+}
+
+// request walks over a request's id. What 17 says about the requests that have to be processed before is 0: none. We ignore it.
+func (c *coder) request(id *uint64) {
+	c.uint("request id", id)
+	if c.d.requestDelta {
+		c.uint("required request id delta", new(uint64))
+	}
+}
+
+// trackProperties walks over the properties of a track, where the draft has them.
+func (c *coder) trackProperties(v *[]media.Property) {
+	if c.d.trackProperties {
+		c.properties(v)
 	}
 }
 
@@ -26,7 +46,7 @@ func goaway(c *coder, m *Goaway) {
 }
 
 func subscribe(c *coder, m *Subscribe) {
-	c.uint("request id", &m.RequestID)
+	c.request(&m.RequestID)
 	c.track(&m.Track)
 	c.params(&m.Params)
 }
@@ -35,7 +55,7 @@ func subscribeOK(c *coder, m *SubscribeOK) {
 	c.reply(&m.ReplyTo)
 	c.uint("track alias", &m.Alias)
 	c.params(&m.Params)
-	c.properties(&m.Properties)
+	c.trackProperties(&m.Properties)
 }
 
 func requestOK(c *coder, m *RequestOK) {
@@ -49,9 +69,11 @@ func requestOK(c *coder, m *RequestOK) {
 func requestError(c *coder, m *RequestError) {
 	c.reply(&m.ReplyTo)
 	c.uint("error code", &m.Code)
-	c.uint("retry interval", &m.Retry)
+	if c.d.retries {
+		c.uint("retry interval", &m.Retry)
+	}
 	c.reason(&m.Reason)
-	if !c.d.redirects || c.d.Refusal(m.Code) != Redirected {
+	if !c.d.redirects || c.d.Refusal(m) != Redirected {
 		return
 	}
 	if m.Redirect == nil {
@@ -62,7 +84,7 @@ func requestError(c *coder, m *RequestError) {
 }
 
 func requestUpdate(c *coder, m *RequestUpdate) {
-	c.uint("request id", &m.RequestID)
+	c.request(&m.RequestID)
 	if c.d.updateExisting {
 		c.uint("existing request id", &m.Existing)
 	}
@@ -70,11 +92,11 @@ func requestUpdate(c *coder, m *RequestUpdate) {
 }
 
 func publish(c *coder, m *Publish) {
-	c.uint("request id", &m.RequestID)
+	c.request(&m.RequestID)
 	c.track(&m.Track)
 	c.uint("track alias", &m.Alias)
 	c.params(&m.Params)
-	c.properties(&m.Properties)
+	c.trackProperties(&m.Properties)
 }
 
 func publishOK(c *coder, m *PublishOK) {
@@ -90,7 +112,16 @@ func publishDone(c *coder, m *PublishDone) {
 }
 
 func fetch(c *coder, m *Fetch) {
-	c.uint("request id", &m.RequestID)
+	c.request(&m.RequestID)
+	if c.d.fetchByFilter {
+		c.fetchRange(m)
+		return
+	}
+	c.fetchType(m)
+	c.params(&m.Params)
+}
+
+func (c *coder) fetchType(m *Fetch) {
 	c.uint("fetch type", (*uint64)(&m.Type))
 	switch m.Type {
 	case Standalone:
@@ -103,37 +134,92 @@ func fetch(c *coder, m *Fetch) {
 	default:
 		c.invalid("fetch type")
 	}
-	c.params(&m.Params)
+}
+
+// fetchRange walks over a Fetch whose range is a filter among its parameters (20 and later).
+func (c *coder) fetchRange(m *Fetch) {
+	c.track(&m.Track)
+	p := m.Params
+	if !c.reading() {
+		p.Filter = m.filter()
+	}
+	c.params(&p)
+	f := p.Filter
+	p.Filter = nil
+	if m.Type, m.Params = Standalone, p; !c.reading() {
+		return
+	}
+	if f == nil || f.Type != AbsoluteRange && f.Type != ObjectRange {
+		c.in.Fail("range of a FETCH", wire.ErrValue)
+		return
+	}
+	m.Start, m.End = f.Start, media.Location{Group: f.EndGroup}
+	if f.Type == ObjectRange {
+		m.End.Object = f.EndObject + 1
+	}
+}
+
+// filter is the filter that says the range of m.
+func (m *Fetch) filter() *Filter {
+	f := &Filter{Type: AbsoluteRange, Start: m.Start, EndGroup: m.End.Group}
+	if m.End.Object > 0 {
+		f.Type, f.EndObject = ObjectRange, m.End.Object-1
+	}
+	return f
 }
 
 func fetchOK(c *coder, m *FetchOK) {
 	c.reply(&m.ReplyTo)
 	c.flag("end of track", &m.EndOfTrack)
-	c.location("end location", &m.End)
+	c.fetchEnd(&m.End)
 	c.params(&m.Params)
-	c.properties(&m.Properties)
+	c.trackProperties(&m.Properties)
+}
+
+// fetchEnd walks over the end of what a fetch brings. From 20 on it is the last object, before one more than that.
+func (c *coder) fetchEnd(end *media.Location) {
+	if !c.d.inclusiveEnd {
+		c.location("end location", end)
+		return
+	}
+	last := media.Location{Group: end.Group, Object: end.Object - 1} // of a whole group the largest number there is
+	c.location("end location", &last)
+	*end = media.Location{Group: last.Group, Object: last.Object + 1}
 }
 
 func trackStatus(c *coder, m *TrackStatus) {
-	c.uint("request id", &m.RequestID)
+	c.request(&m.RequestID)
 	c.track(&m.Track)
 	c.params(&m.Params)
 }
 
 func publishNamespace(c *coder, m *PublishNamespace) {
-	c.uint("request id", &m.RequestID)
+	c.request(&m.RequestID)
 	c.tuple("track namespace", &m.Namespace)
 	c.params(&m.Params)
 }
 
+func publishNamespaceDone(c *coder, m *PublishNamespaceDone) {
+	c.ending(&m.ReplyTo, &m.Namespace)
+}
+
+// ending walks over what names an announcement that ends.
+func (c *coder) ending(id *ReplyTo, namespace *[]string) {
+	if c.d.endsByName {
+		c.tuple("track namespace", namespace)
+		return
+	}
+	c.reply(id)
+}
+
 func publishNamespaceCancel(c *coder, m *PublishNamespaceCancel) {
-	c.reply(&m.ReplyTo)
+	c.ending(&m.ReplyTo, &m.Namespace)
 	c.uint("error code", &m.Code)
 	c.reason(&m.Reason)
 }
 
 func subscribeNamespace(c *coder, m *SubscribeNamespace) {
-	c.uint("request id", &m.RequestID)
+	c.request(&m.RequestID)
 	c.tuple("track namespace prefix", &m.Prefix)
 	if c.d.prefixOptions {
 		c.uint("subscribe options", &m.Options)
@@ -142,7 +228,7 @@ func subscribeNamespace(c *coder, m *SubscribeNamespace) {
 }
 
 func subscribeTracks(c *coder, m *SubscribeTracks) {
-	c.uint("request id", &m.RequestID)
+	c.request(&m.RequestID)
 	c.tuple("track namespace prefix", &m.Prefix)
 	c.params(&m.Params)
 }
@@ -150,62 +236,4 @@ func subscribeTracks(c *coder, m *SubscribeTracks) {
 func publishSkipped(c *coder, m *PublishSkipped) {
 	c.tuple("track namespace suffix", &m.Suffix)
 	c.text("track name", &m.Name, 4096)
-}
-
-// layouts16 are the messages of draft 16.
-func layouts16() []layout {
-	setup := func(typ uint64, name string, server bool) layout {
-		return layout{typ: typ, name: name,
-			fits: func(m Message) bool { s, ok := m.(*Setup); return ok && s.Server == server },
-			make: func() Message { return &Setup{Server: server} },
-			code: func(c *coder, m Message) { c.setup(m.(*Setup)) },
-		}
-	}
-	own := []layout{
-		setup(0x20, "CLIENT_SETUP", false),
-		setup(0x21, "SERVER_SETUP", true),
-		is(0x15, "MAX_REQUEST_ID", func(c *coder, m *MaxRequestID) { c.uint("max request id", &m.Max) }),
-		is(0x1A, "REQUESTS_BLOCKED", func(c *coder, m *RequestsBlocked) { c.uint("max request id", &m.Max) }),
-		is(0x0A, "UNSUBSCRIBE", func(c *coder, m *Unsubscribe) { c.reply(&m.ReplyTo) }),
-		is(0x1E, "PUBLISH_OK", publishOK),
-		is(0x17, "FETCH_CANCEL", func(c *coder, m *FetchCancel) { c.reply(&m.ReplyTo) }),
-		is(0x09, "PUBLISH_NAMESPACE_DONE", func(c *coder, m *PublishNamespaceDone) { c.reply(&m.ReplyTo) }),
-		is(0x0C, "PUBLISH_NAMESPACE_CANCEL", publishNamespaceCancel),
-		is(0x11, "SUBSCRIBE_NAMESPACE", subscribeNamespace),
-	}
-	return append(own, sharedLayouts()...)
-}
-
-// layouts18 are the messages of draft 18.
-func layouts18() []layout {
-	own := []layout{
-		is(0x2F00, "SETUP", func(c *coder, m *Setup) { c.setup(m) }),
-		is(0x50, "SUBSCRIBE_NAMESPACE", subscribeNamespace),
-		is(0x51, "SUBSCRIBE_TRACKS", subscribeTracks),
-		is(0x0F, "PUBLISH_SKIPPED", publishSkipped),
-	}
-	own = append(own, sharedLayouts()...)
-	return append(own,
-		is(0x07, "REQUEST_OK", publishOK), // written only: 0x07 is parsed as a RequestOK
-		is(0x1E, "PUBLISH_OK", requestOK)) // parsed only: still in the table of 18
-}
-
-// sharedLayouts are the messages with the same numbers in 16 and later.
-func sharedLayouts() []layout {
-	return []layout{
-		is(0x10, "GOAWAY", goaway),
-		is(0x03, "SUBSCRIBE", subscribe),
-		is(0x04, "SUBSCRIBE_OK", subscribeOK),
-		is(0x07, "REQUEST_OK", requestOK),
-		is(0x05, "REQUEST_ERROR", requestError),
-		is(0x02, "REQUEST_UPDATE", requestUpdate),
-		is(0x1D, "PUBLISH", publish),
-		is(0x0B, "PUBLISH_DONE", publishDone),
-		is(0x16, "FETCH", fetch),
-		is(0x18, "FETCH_OK", fetchOK),
-		is(0x0D, "TRACK_STATUS", trackStatus),
-		is(0x06, "PUBLISH_NAMESPACE", publishNamespace),
-		is(0x08, "NAMESPACE", func(c *coder, m *Namespace) { c.tuple("track namespace suffix", &m.Suffix) }),
-		is(0x0E, "NAMESPACE_DONE", func(c *coder, m *NamespaceDone) { c.tuple("track namespace suffix", &m.Suffix) }),
-	}
 }

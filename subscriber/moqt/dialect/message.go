@@ -80,6 +80,7 @@ type SubscribeOK struct {
 // RequestOK accepts any other request.
 type RequestOK struct {
 	ReplyTo
+	Of         Of // parsed in 14 only
 	Params     Params
 	Properties []media.Property // 18 and later, about a TrackStatus
 }
@@ -87,8 +88,9 @@ type RequestOK struct {
 // RequestError refuses a request.
 type RequestError struct {
 	ReplyTo
+	Of       Of     // parsed in 14 only
 	Code     uint64 // see Dialect.Refusal
-	Retry    uint64 // milliseconds to wait before asking again, plus one; 0: do not
+	Retry    uint64 // milliseconds to wait before asking again, plus one; 0: do not; 16 and later
 	Reason   string
 	Redirect *Redirect // 18 and later, with the code for Redirected
 }
@@ -132,7 +134,7 @@ type PublishDone struct {
 	Reason  string
 }
 
-// FetchType says how a Fetch names its range.
+// FetchType says how a Fetch names its range. From 20 on there is only Standalone, and it is not on the wire.
 type FetchType uint64
 
 // The fetch types.
@@ -148,7 +150,7 @@ type Fetch struct {
 	Type      FetchType
 
 	Track      TrackName      // Standalone
-	Start, End media.Location // Standalone; End as on the wire: one past the last object, or object 0 for the whole group
+	Start, End media.Location // Standalone; End is one past the last object, or object 0 for the whole group
 
 	Joining      uint64 // the joining types: request id of the subscription
 	JoiningStart uint64 // RelativeJoining: how many groups before the largest; AbsoluteJoining: the first group
@@ -183,21 +185,34 @@ type PublishNamespace struct {
 }
 
 // PublishNamespaceDone takes a PublishNamespace back. Up to 16.
-type PublishNamespaceDone struct{ ReplyTo }
+type PublishNamespaceDone struct {
+	ReplyTo            // 16
+	Namespace []string // 14 and 15
+}
 
 // PublishNamespaceCancel declines an accepted PublishNamespace. Up to 16.
 type PublishNamespaceCancel struct {
-	ReplyTo
-	Code   uint64
-	Reason string
+	ReplyTo            // 16
+	Namespace []string // 14 and 15
+	Code      uint64
+	Reason    string
 }
 
 // SubscribeNamespace asks which namespaces there are.
 type SubscribeNamespace struct {
 	RequestID uint64
 	Prefix    []string
-	Options   uint64 // up to 17: 0 PUBLISH, 1 NAMESPACE, 2 both
+	Options   uint64 // 16 and 17: 0 PUBLISH, 1 NAMESPACE, 2 both
 	Params    Params
+}
+
+// NamespacesOnly as SubscribeNamespace.Options asks for namespaces, and not for tracks.
+const NamespacesOnly = 1
+
+// UnsubscribeNamespace takes a SubscribeNamespace back. Up to 15: later its stream is closed.
+type UnsubscribeNamespace struct {
+	ReplyTo          // 15
+	Prefix  []string // 14
 }
 
 // SubscribeTracks asks for a Publish of every track under a prefix. 18 and later.
@@ -221,4 +236,37 @@ type NamespaceDone struct {
 type PublishSkipped struct {
 	Suffix []string
 	Name   string
+}
+
+// PublishStateNotify tells about a subscription's state. 20 and later; there is nothing in it that a subscriber has to know.
+type PublishStateNotify struct {
+	Body []byte
+}
+
+// Unrecognized is a message of a type that the draft does not have. It can be parsed only.
+type Unrecognized struct {
+	Type uint64
+}
+
+// Asked is the id of a request, and what it asks; ok is false if m is no request.
+func Asked(m Message) (id uint64, of Of, ok bool) {
+	switch m := m.(type) {
+	case *Subscribe:
+		return m.RequestID, OfSubscribe, true
+	case *Fetch:
+		return m.RequestID, OfFetch, true
+	case *TrackStatus:
+		return m.RequestID, OfTrackStatus, true
+	case *Publish:
+		return m.RequestID, OfPublish, true
+	case *PublishNamespace:
+		return m.RequestID, OfNamespace, true
+	case *SubscribeNamespace:
+		return m.RequestID, OfPrefix, true
+	case *SubscribeTracks:
+		return m.RequestID, OfPrefix, true
+	case *RequestUpdate:
+		return m.RequestID, OfUpdate, true
+	}
+	return 0, 0, false
 }

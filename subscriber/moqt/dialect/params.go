@@ -20,6 +20,8 @@ type Params struct {
 	Order                   Order
 	NewGroup                *uint64  // largest group known, plus one
 	Prefix                  []string // 18 and later, in a RequestUpdate
+	Fill                    *Params  // what to fetch besides; 20 and later
+	Properties              *uint8   // whether to include properties; 20 and later
 }
 
 // Order is the order of groups.
@@ -31,24 +33,6 @@ const (
 	Descending Order = 2
 )
 
-// FilterType says where a subscription begins.
-type FilterType uint64
-
-// The filters of drafts 14 to 19.
-const (
-	NextGroupStart FilterType = 1
-	LargestObject  FilterType = 2 // from behind the largest object
-	AbsoluteStart  FilterType = 3
-	AbsoluteRange  FilterType = 4
-)
-
-// Filter is a subscription filter (19: location filter).
-type Filter struct {
-	Type     FilterType
-	Start    media.Location // AbsoluteStart, AbsoluteRange
-	EndGroup uint64         // AbsoluteRange: the last group, absolute in every draft
-}
-
 // param is one parameter of a draft.
 type param struct {
 	typ  uint64
@@ -57,23 +41,27 @@ type param struct {
 	code func(c *coder, p *Params, i int) // walks over occurrence i; when reading, over a new one
 }
 
-// params walks over a counted list of parameters in ascending order of their types. An unknown one cannot be skipped.
-func (c *coder) params(p *Params) {
+// params walks over a counted list of parameters.
+func (c *coder) params(p *Params) { c.listed(c.d.params, p) }
+
+// listed walks over a counted list of the parameters that are defined, in ascending order of their types. From 16 on an unknown
+// one cannot be skipped.
+func (c *coder) listed(defined []param, p *Params) {
 	pairs := c.d.pairs()
 	if c.reading() {
 		count, prev := c.in.Varint("number of parameters"), uint64(0)
 		for ; count > 0 && c.in.Err() == nil; count-- {
-			c.param(p, pairs.Type(c.in, "parameter type", &prev))
+			c.param(defined, p, pairs.Type(c.in, "parameter type", &prev))
 		}
 		return
 	}
 	count := uint64(0)
-	for _, def := range c.d.params {
+	for _, def := range defined {
 		count += uint64(def.n(p))
 	}
 	c.out = c.d.Varint.Append(c.out, count)
 	prev := uint64(0)
-	for _, def := range c.d.params {
+	for _, def := range defined {
 		for i := range def.n(p) {
 			c.out = pairs.AppendType(c.out, def.typ, &prev)
 			def.code(c, p, i)
@@ -81,8 +69,8 @@ func (c *coder) params(p *Params) {
 	}
 }
 
-func (c *coder) param(p *Params, typ uint64) {
-	for _, def := range c.d.params {
+func (c *coder) param(defined []param, p *Params, typ uint64) {
+	for _, def := range defined {
 		if def.typ != typ {
 			continue
 		}
@@ -92,7 +80,14 @@ func (c *coder) param(p *Params, typ uint64) {
 		def.code(c, p, def.n(p))
 		return
 	}
-	c.in.Fail("parameter type", wire.ErrUnknown)
+	switch {
+	case !c.d.skipParams:
+		c.in.Fail("parameter type", wire.ErrUnknown)
+	case typ%2 == 0:
+		c.in.Varint("unknown parameter")
+	default:
+		c.in.Bytes("unknown parameter", wire.MaxValue)
+	}
 }
 
 const authorizationToken = 0x03 // the only parameter, and set-up option, that may be repeated
@@ -189,83 +184,8 @@ func groupOrder(walk func(*coder, string, *uint8)) param {
 		}}
 }
 
-func filter() param {
-	const name = "SUBSCRIPTION_FILTER"
-	return param{0x21, name,
-		func(p *Params) int { return present(p.Filter != nil) },
-		func(c *coder, p *Params, _ int) {
-			if c.reading() {
-				p.Filter = new(Filter)
-			}
-			c.prefixed(name, func(c *coder) { c.filter(p.Filter) })
-		}}
-}
-
-func (c *coder) filter(f *Filter) {
-	c.uint("filter type", (*uint64)(&f.Type))
-	switch f.Type {
-	case NextGroupStart, LargestObject:
-	case AbsoluteStart:
-		c.location("start location", &f.Start)
-	case AbsoluteRange:
-		c.location("start location", &f.Start)
-		c.endGroup(f)
-	default:
-		c.invalid("filter type")
-	}
-}
-
-func (c *coder) endGroup(f *Filter) {
-	if !c.d.endGroupDelta {
-		c.uint("end group", &f.EndGroup)
-		if c.reading() && f.EndGroup < f.Start.Group {
-			c.in.Fail("end group", wire.ErrValue)
-		}
-		return
-	}
-	delta := f.EndGroup - f.Start.Group
-	c.uint("end group delta", &delta)
-	if f.EndGroup = f.Start.Group + delta; c.reading() && f.EndGroup < f.Start.Group {
-		c.in.Fail("end group delta", wire.ErrOverflow)
-	}
-}
-
 func namespacePrefix() param {
 	return param{0x34, "TRACK_NAMESPACE_PREFIX",
 		func(p *Params) int { return present(p.Prefix != nil) },
 		func(c *coder, p *Params, _ int) { c.tuple("TRACK_NAMESPACE_PREFIX", &p.Prefix) }}
-}
-
-// params16 are the parameters of draft 16: all are key-value pairs, so that small numbers are varints too.
-func params16() []param {
-	return []param{
-		milliseconds(0x02, "DELIVERY_TIMEOUT", func(p *Params) **uint64 { return &p.DeliveryTimeout }),
-		tokens(),
-		milliseconds(0x08, "EXPIRES", func(p *Params) **uint64 { return &p.Expires }),
-		largest(true),
-		forward(asVarint),
-		integer(0x20, "SUBSCRIBER_PRIORITY", func(p *Params) **uint8 { return &p.Priority }, asVarint),
-		filter(),
-		groupOrder(asVarint),
-		integer(0x32, "NEW_GROUP_REQUEST", func(p *Params) **uint64 { return &p.NewGroup }, (*coder).uint),
-	}
-}
-
-// params18 are the parameters of drafts 18 and 19.
-func params18() []param {
-	return []param{
-		milliseconds(0x02, "OBJECT_DELIVERY_TIMEOUT", func(p *Params) **uint64 { return &p.DeliveryTimeout }),
-		tokens(),
-		milliseconds(0x04, "RENDEZVOUS_TIMEOUT", func(p *Params) **uint64 { return &p.Rendezvous }),
-		milliseconds(0x06, "SUBGROUP_DELIVERY_TIMEOUT", func(p *Params) **uint64 { return &p.SubgroupDeliveryTimeout }),
-		milliseconds(0x08, "EXPIRES", func(p *Params) **uint64 { return &p.Expires }),
-		largest(false),
-		milliseconds(0x0A, "FILL_TIMEOUT", func(p *Params) **uint64 { return &p.FillTimeout }),
-		forward(asByte),
-		integer(0x20, "SUBSCRIBER_PRIORITY", func(p *Params) **uint8 { return &p.Priority }, asByte),
-		filter(),
-		groupOrder(asByte),
-		integer(0x32, "NEW_GROUP_REQUEST", func(p *Params) **uint64 { return &p.NewGroup }, (*coder).uint),
-		namespacePrefix(),
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/iotest"
 
@@ -20,13 +21,12 @@ func reader(d *Dialect, b []byte) *wire.Reader {
 }
 
 func TestMessagesCutAnywhereAreTruncated(t *testing.T) {
-	for alpn, vectors := range messageVectors() {
-		d := ByALPN(alpn)
-		for _, v := range vectors {
+	for _, d := range All() {
+		for _, v := range messageVectors(d) {
 			whole := unhex(t, v.hex)
 			for i := 1; i < len(whole); i++ {
 				if _, err := read(d, whole[:i]); !errors.Is(err, io.ErrUnexpectedEOF) {
-					t.Errorf("%s %s cut at %d: %v", alpn, v.name, i, err)
+					t.Errorf("%s %s cut at %d: %v", d.ALPN, v.name, i, err)
 				}
 			}
 		}
@@ -57,7 +57,16 @@ func TestMalformedMessagesNameThePlace(t *testing.T) {
 		{"too many namespace fields", "moqt-18", "030003" + "002100", "track namespace", wire.ErrTooLong},
 		{"fetch type", "moqt-18", "160003" + "000400", "fetch type", wire.ErrValue},
 		{"group order", "moqt-18", "030009" + "00010161016101" + "2203", "GROUP_ORDER", wire.ErrValue},
-		{"message type", "moqt-18", "3f0000", "type 0x3f", wire.ErrUnknown},
+		{"none of our versions", "moq-00", "210009c0000000ff00000700", "version", wire.ErrUnknown},
+		{"group order that an answer must not have", "moq-00", "0400050007000000", "group order", wire.ErrValue},
+		{"forward", "moq-00", "03000b" + "0001016101628000020200", "forward", wire.ErrValue},
+		{"filter type", "moq-00", "03000b" + "0001016101628000010500", "filter type", wire.ErrValue},
+		{"varint of seven bytes", "moqt-17", "16000b" + "fc8998abc66bc000000000", "request id", wire.ErrValue},
+		{"five filter fields", "moqt-20", "03000e" + "0001016101620121" + "050102030405", "end", wire.ErrTrailing},
+		{"filter type", "moqt-22", "030009" + "0001016101620121" + "06", "filter type", wire.ErrValue},
+		{"end group", "moqt-22", "030014" + "0001016101620121" + "030200ffffffffffffffffff", "end group delta", wire.ErrOverflow},
+		{"fetch without a range", "moqt-22", "160007" + "06010161016200", "range of a FETCH", wire.ErrValue},
+		{"fill within fill", "moqt-22", "02000a" + "0801230601230301" + "2100", "parameter type", wire.ErrUnknown},
 		{"reason", "moqt-18", "0b000402008401", "reason", wire.ErrTooLong},
 	} {
 		t.Run(v.alpn+" "+v.name, func(t *testing.T) {
@@ -72,20 +81,24 @@ func TestMalformedMessagesNameThePlace(t *testing.T) {
 
 func TestStreamKinds(t *testing.T) {
 	for _, v := range []struct {
-		typ        uint64
-		in16, in18 StreamKind
+		typ              uint64
+		in14, in16, in18 StreamKind
 	}{
-		{0x05, FetchStream, FetchStream},
-		{0x10, SubgroupStream, SubgroupStream},
-		{0x3D, SubgroupStream, SubgroupStream},
-		{0x50, UnknownStream, SubgroupStream},
-		{0x16, UnknownStream, UnknownStream},
-		{0x1F, UnknownStream, UnknownStream},
-		{0x00, UnknownStream, UnknownStream},
-		{0x90, UnknownStream, UnknownStream},
-		{0x2F00, UnknownStream, ControlStream},
-		{0x132B3E28, UnknownStream, PaddingStream},
+		{0x05, FetchStream, FetchStream, FetchStream},
+		{0x10, SubgroupStream, SubgroupStream, SubgroupStream},
+		{0x1D, SubgroupStream, SubgroupStream, SubgroupStream},
+		{0x3D, UnknownStream, SubgroupStream, SubgroupStream},
+		{0x50, UnknownStream, UnknownStream, SubgroupStream},
+		{0x16, UnknownStream, UnknownStream, UnknownStream},
+		{0x1F, UnknownStream, UnknownStream, UnknownStream},
+		{0x00, UnknownStream, UnknownStream, UnknownStream},
+		{0x90, UnknownStream, UnknownStream, UnknownStream},
+		{0x2F00, UnknownStream, UnknownStream, ControlStream},
+		{0x132B3E28, UnknownStream, UnknownStream, PaddingStream},
 	} {
+		if got := Draft14().Kind(v.typ); got != v.in14 {
+			t.Errorf("14: %#x is %v, want %v", v.typ, got, v.in14)
+		}
 		if got := Draft16().Kind(v.typ); got != v.in16 {
 			t.Errorf("16: %#x is %v, want %v", v.typ, got, v.in16)
 		}
@@ -224,8 +237,12 @@ func TestFetchesRoundTrip(t *testing.T) {
 		for _, o := range items {
 			b = w.Append(b, o)
 		}
+		want := items
+		if !d.fetchGaps {
+			want = slices.DeleteFunc(slices.Clone(items), func(o FetchObject) bool { return o.Gap != NoGap })
+		}
 		id, got, err := readFetch(d, b)
-		if diff := cmp.Diff(items, got, equal); diff != "" || err != nil || id != 8 {
+		if diff := cmp.Diff(want, got, equal); diff != "" || err != nil || id != 8 {
 			t.Errorf("%s: %d %v (-want +got):\n%s", d.ALPN, id, err, diff)
 		}
 	}
@@ -234,6 +251,9 @@ func TestFetchesRoundTrip(t *testing.T) {
 func TestTheFirstFetchedObjectMustNotReferToOneBefore(t *testing.T) {
 	for _, flags := range []string{"00", "0c", "1d", "18", "14"} {
 		for _, d := range All() {
+			if d.fullFetch {
+				continue
+			}
 			if _, _, err := readFetch(d, unhex(t, "0502"+flags+"000000000000")); !errors.Is(err, wire.ErrValue) {
 				t.Errorf("%s flags %s: %v", d.ALPN, flags, err)
 			}
@@ -262,15 +282,143 @@ func TestCodesDifferBetweenDrafts(t *testing.T) {
 	if Draft16().Status(5) != Expired || Draft18().Status(5) != TooFarBehind {
 		t.Error("code 5 of PUBLISH_DONE changed its meaning in 18")
 	}
+	if Draft17().Status(5) != Expired || Draft14().Status(7) != Malformed || Draft16().Status(0x12) != Malformed {
+		t.Error("and so did others")
+	}
 	if Draft16().StatusCode(TooFarBehind) != 6 || Draft18().StatusCode(TooFarBehind) != 5 {
 		t.Error("and so did the way back")
 	}
+	code := func(c uint64) *RequestError { return &RequestError{Code: c} }
 	for _, d := range All() {
-		if d.Refusal(404) != DoesNotExist || d.Refusal(0x10) != DoesNotExist || d.RefusalCode(DoesNotExist) != 0x10 {
+		if d.Refusal(code(404)) != DoesNotExist || d.Refusal(d.Refuse(&Subscribe{}, DoesNotExist, "")) != DoesNotExist {
 			t.Error(d.ALPN)
 		}
-		if d.Refusal(0xdead) != Refused || d.Status(0xdead) != Failed {
+		if d.Refusal(code(0xdead)) != Refused || d.Status(0xdead) != Failed || d.Status(200) != Failed || d.Status(500) != Failed {
 			t.Errorf("%s: unknown codes are internal errors", d.ALPN)
 		}
+		if want := d.Number > 14; want != (d.Refusal(code(0x10)) == DoesNotExist) {
+			t.Errorf("%s: 0x10 was a bad token up to 14", d.ALPN)
+		}
+	}
+}
+
+func TestCodesOf14DependOnTheRequest(t *testing.T) {
+	d := Draft14()
+	for _, v := range []struct {
+		request Message
+		code    uint64
+		want    Refusal
+		typ     byte
+	}{
+		{&Subscribe{}, 4, DoesNotExist, 0x05},
+		{&TrackStatus{}, 4, DoesNotExist, 0x0F},
+		{&Fetch{}, 5, InvalidRange, 0x19},
+		{&Fetch{}, 9, MalformedTrack, 0x19},
+		{&Publish{}, 4, Uninterested, 0x1F},
+		{&PublishNamespace{}, 4, Uninterested, 0x08},
+		{&SubscribeNamespace{}, 5, PrefixOverlap, 0x13},
+	} {
+		m := d.Refuse(v.request, v.want, "no")
+		b := d.Append(nil, m)
+		if m.Code != v.code || b[0] != v.typ {
+			t.Errorf("%T is refused with code %d by message %#x", v.request, m.Code, b[0])
+		}
+		if got, err := read(d, b); err != nil || d.Refusal(got.(*RequestError)) != v.want {
+			t.Errorf("%T: %+v, %v", v.request, got, err)
+		}
+	}
+	if d.Accept(&RequestUpdate{}) != nil || d.Accept(&PublishNamespace{}) == nil {
+		t.Error("14 answers a PUBLISH_NAMESPACE, but no SUBSCRIBE_UPDATE")
+	}
+}
+
+func TestMessagesOfUnknownTypesAreSkippedByTheirLength(t *testing.T) {
+	for _, d := range All() {
+		b := append([]byte{0x3f, 0, 2, 0xff, 0xff}, d.Append(nil, &Goaway{URI: "x"})...)
+		r := reader(d, b)
+		if m, err := d.Read(r); err != nil || m.(*Unrecognized).Type != 0x3f {
+			t.Errorf("%s: %#v, %v", d.ALPN, m, err)
+		}
+		if m, err := d.Read(r); err != nil || m.(*Goaway).URI != "x" {
+			t.Errorf("%s: %#v, %v", d.ALPN, m, err)
+		}
+	}
+}
+
+func numbered(n int) *Dialect {
+	all := All()
+	return all[slices.IndexFunc(all, func(d *Dialect) bool { return d.Number == n })]
+}
+
+func TestUnknownParametersAreSkippedUpTo15(t *testing.T) {
+	tail := map[int]string{14: "0007000101050302" + "0e4064" + "110178", 15: "000703" + "0e4064" + "09020503" + "110178", 16: "000703" + "0240640b0178"}
+	for number, body := range tail {
+		d := numbered(number)
+		m, err := d.Parse(0x04, unhex(t, body))
+		ok, is := m.(*SubscribeOK)
+		if number > 15 && err == nil || number <= 15 && (err != nil || !is || ok.Params.Largest == nil) {
+			t.Errorf("%s: %+v, %v", d.ALPN, m, err)
+		}
+	}
+}
+
+func TestA15StatusDatagramMayHaveAnIDOrNot(t *testing.T) {
+	for _, hex := range []string{"2c07090004", "2c070904"} {
+		g, ok, err := Draft15().ParseDatagram(unhex(t, hex))
+		if want := (media.Object{Location: media.Location{Group: 9}, Status: media.EndOfTrack}); err != nil || !ok || !cmp.Equal(want, g.Object, equal) {
+			t.Errorf("%s: %+v, %v", hex, g, err)
+		}
+	}
+}
+
+func TestRangesThatTimedOutAreUnknown(t *testing.T) {
+	for _, d := range []*Dialect{Draft20(), Draft21(), Draft22()} {
+		_, got, err := readFetch(d, unhex(t, "05021c050080026162820c0700"))
+		if err != nil || len(got) != 2 || got[1].Gap != Unknown || got[1].Group != 7 {
+			t.Errorf("%s: %+v, %v", d.ALPN, got, err)
+		}
+	}
+}
+
+func TestMoxygensStatusesInFetchStreams(t *testing.T) {
+	b := "05021c05008000" + "00" + "000261" + "62" // {5, 0} empty, with a status; {5, 1}
+	for _, d := range []*Dialect{Draft16(), Draft18()} {
+		_, got, err := readFetch(d.For("moxygen/1.0"), unhex(t, b))
+		if err != nil || len(got) != 2 || got[1].Location.Object != 1 || string(got[1].Payload) != "ab" {
+			t.Errorf("%s: %+v, %v", d.ALPN, got, err)
+		}
+		if d.For("moqpack") != d {
+			t.Error("others are as the draft says")
+		}
+	}
+}
+
+func TestTheEndOfARangeMayBeAbsoluteOrNot(t *testing.T) {
+	for _, v := range []struct {
+		hex  string
+		want uint64
+	}{{"808c0900", 9}, {"808c0200", 8}} {
+		_, got, err := readFetch(Draft18(), unhex(t, "05021c050080026162"+v.hex))
+		if err != nil || len(got) != 2 || got[1].Group != v.want {
+			t.Errorf("%s: %+v, %v", v.hex, got, err)
+		}
+	}
+}
+
+func TestTheMostTrustedDraftComesFirst(t *testing.T) {
+	var order []int
+	experimental := 0
+	for _, d := range All() {
+		if ByALPN(d.ALPN).Number != d.Number {
+			t.Error(d.ALPN)
+		}
+		if order = append(order, d.Number); d.Experimental {
+			experimental++
+		} else if experimental > 0 {
+			t.Errorf("%s comes after an experimental draft", d.ALPN)
+		}
+	}
+	if diff := cmp.Diff([]int{18, 19, 16, 17, 15, 14, 22, 21, 20}, order); diff != "" || experimental != 3 {
+		t.Error(experimental, diff)
 	}
 }

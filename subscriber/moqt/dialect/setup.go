@@ -5,17 +5,17 @@ import (
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
-// Set-up options. Their numbers are the same in all versions; unknown ones are ignored.
+// Set-up options. Their numbers are the same in all versions, but for MOQT_IMPLEMENTATION's; unknown ones are ignored.
 const (
-	optionPath           = 0x01
-	optionMaxRequestID   = 0x02 // up to 16
-	optionToken          = authorizationToken
-	optionAuthority      = 0x05
-	optionImplementation = 0x07
+	optionPath         = 0x01
+	optionMaxRequestID = 0x02 // up to 16
+	optionToken        = authorizationToken
+	optionAuthority    = 0x05
 )
 
 // setup walks over the options of a Setup, which are counted up to 16 and fill the message later.
 func (c *coder) setup(s *Setup) {
+	c.versions(s)
 	if c.reading() {
 		c.readSetup(s)
 		return
@@ -25,6 +25,26 @@ func (c *coder) setup(s *Setup) {
 		c.out = c.d.Varint.Append(c.out, uint64(len(options)))
 	}
 	c.out = c.d.pairs().Append(c.out, options)
+}
+
+// versions walks over the versions that a client offers, or over the one that the server chose (14). There is none but the
+// dialect's.
+func (c *coder) versions(s *Setup) {
+	if c.d.version == 0 {
+		return
+	}
+	count, known := uint64(1), false
+	if !s.Server {
+		c.uint("number of versions", &count)
+	}
+	for ; count > 0 && (!c.reading() || c.in.Err() == nil); count-- {
+		v := c.d.version
+		c.uint("version", &v)
+		known = known || v == c.d.version
+	}
+	if c.reading() && !known {
+		c.in.Fail("version", wire.ErrUnknown)
+	}
 }
 
 func (c *coder) setupOptions(s *Setup) []media.Property {
@@ -44,7 +64,9 @@ func (c *coder) setupOptions(s *Setup) []media.Property {
 		all = append(all, media.Property{Type: optionToken, Bytes: body.out})
 	}
 	text(optionAuthority, s.Authority, false)
-	text(optionImplementation, s.Implementation, false)
+	if c.d.implementation != optionAuthority || s.Server {
+		text(c.d.implementation, s.Implementation, false)
+	}
 	return all
 }
 
@@ -60,6 +82,10 @@ func (c *coder) readSetup(s *Setup) {
 }
 
 func (c *coder) readOption(s *Setup, o media.Property) {
+	if o.Type == c.d.implementation && (o.Type != optionAuthority || s.Server) {
+		s.Implementation = string(o.Bytes)
+		return
+	}
 	switch o.Type {
 	case optionPath:
 		s.Path = string(o.Bytes)
@@ -74,7 +100,5 @@ func (c *coder) readOption(s *Setup, o media.Property) {
 		c.in.Adopt(t.in)
 	case optionAuthority:
 		s.Authority = string(o.Bytes)
-	case optionImplementation:
-		s.Implementation = string(o.Bytes)
 	}
 }

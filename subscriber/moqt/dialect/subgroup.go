@@ -71,16 +71,25 @@ type SubgroupHeader struct {
 func (d *Dialect) AppendSubgroupHeader(b []byte, h SubgroupHeader) []byte {
 	typ := uint64(subgroupMark) | uint64(h.ID)<<1 | bit(h.Properties, subgroupProperties) |
 		bit(h.EndOfGroup, subgroupEndOfGroup) | bit(h.Priority == nil, subgroupNoPriority) | bit(h.First, subgroupFirst)
-	b = d.Varint.Append(b, typ&d.subgroupBits)
+	typ &= d.subgroupBits
+	b = d.Varint.Append(b, typ)
 	b = d.Varint.Append(b, h.Alias)
 	b = d.Varint.Append(b, h.Group)
 	if h.ID == SubgroupStated {
 		b = d.Varint.Append(b, h.Subgroup)
 	}
-	if h.Priority != nil {
-		b = append(b, *h.Priority)
+	return d.appendPriority(b, h.Priority, typ&subgroupNoPriority == 0)
+}
+
+// appendPriority appends a priority where the type has one. 14 always has: that of nobody else is the middle.
+func (d *Dialect) appendPriority(b []byte, p *uint8, stated bool) []byte {
+	switch {
+	case !stated:
+		return b
+	case p == nil:
+		return append(b, 128)
 	}
-	return b
+	return append(b, *p)
 }
 
 func bit(on bool, mask uint64) uint64 {
@@ -146,7 +155,7 @@ func (s *SubgroupReader) Next() (o media.Object, ok bool) {
 	if n == 0 {
 		o.Status = media.Status(min(s.r.Varint("object status"), 255))
 	}
-	if o.Status != media.Normal && len(o.Properties) > 0 {
+	if len(o.Properties) > 0 && s.d.bare(o.Status) {
 		s.r.Fail("properties of a status", wire.ErrValue)
 	}
 	o.Payload = readPayload(s.r, n, s.limit)
@@ -190,7 +199,7 @@ func (d *Dialect) readProperties(r *wire.Reader) []media.Property {
 		return nil
 	}
 	c := wire.NewCursor("object properties", d.Varint, block)
-	all := d.pairs().Decode(c, "property")
+	all := d.objectPairs().Decode(c, "property")
 	r.Adopt(c)
 	return all
 }
@@ -213,7 +222,7 @@ func (s *SubgroupWriter) Append(b []byte, o media.Object) []byte {
 	b = v.Append(b, o.Object-s.next)
 	s.next = o.Object + 1
 	if s.h.Properties {
-		b = v.AppendBytes(b, s.d.pairs().Append(nil, o.Properties))
+		b = v.AppendBytes(b, s.d.objectPairs().Append(nil, o.Properties))
 	}
 	b = v.AppendBytes(b, o.Payload)
 	if len(o.Payload) == 0 {

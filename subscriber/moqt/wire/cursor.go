@@ -57,7 +57,11 @@ func (c *Cursor) Varint(field string) uint64 {
 		return 0
 	}
 	x, n := c.vi.Decode(c.b[c.off:])
-	if n == 0 {
+	switch {
+	case n > 0:
+	case c.off < len(c.b) && c.vi.Len(c.b[c.off]) == 0:
+		c.Fail(field, ErrValue)
+	default:
 		c.Fail(field, ErrTruncated)
 	}
 	c.off += n

@@ -64,7 +64,14 @@ func (r *Reader) More() bool {
 
 // Varint reads an integer.
 func (r *Reader) Varint(field string) uint64 {
-	if !r.need(field, 1) || !r.need(field, r.vi.Len(r.buf[r.r])) {
+	if !r.need(field, 1) {
+		return 0
+	}
+	switch n := r.vi.Len(r.buf[r.r]); {
+	case n == 0:
+		r.Fail(field, ErrValue)
+		return 0
+	case !r.need(field, n):
 		return 0
 	}
 	x, n := r.vi.Decode(r.buf[r.r:r.w])

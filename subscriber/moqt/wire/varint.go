@@ -8,10 +8,11 @@ import (
 // Varint is a way to code integers in as many bytes as they need.
 type Varint uint8
 
-// The two varints of MoQ Transport.
+// The varints of MoQ Transport.
 const (
 	QUIC        Varint = iota // RFC 9000 section 16: up to 62 bits in 1, 2, 4 or 8 bytes; drafts up to 16
-	LeadingOnes               // draft 17 and later: the leading one bits count the bytes that follow the first; 64 bits
+	LeadingOnes               // draft 18 and later: the leading one bits count the bytes that follow the first; 64 bits
+	EvenOnes                  // draft 17: LeadingOnes, without a form of seven bytes
 )
 
 // Max is the largest value.
@@ -22,22 +23,26 @@ func (v Varint) Max() uint64 {
 	return 1<<64 - 1
 }
 
-// Len is the length in bytes of the varint that begins with b.
+// Len is the length in bytes of the varint that begins with b; 0 if none does.
 func (v Varint) Len(b byte) int {
 	if v == QUIC {
 		return 1 << (b >> 6)
 	}
-	return bits.LeadingZeros8(^b) + 1
+	n := bits.LeadingZeros8(^b) + 1
+	if v == EvenOnes && n == 7 {
+		return 0
+	}
+	return n
 }
 
-// Decode returns the value at the beginning of b and its length, or 0, 0 if b ends before it. Any length that holds the
-// value is accepted: only the encoder has to be minimal.
+// Decode returns the value at the beginning of b and its length, or 0, 0 if b ends before it or begins with none. Any length
+// that holds the value is accepted: only the encoder has to be minimal.
 func (v Varint) Decode(b []byte) (x uint64, n int) {
 	if len(b) == 0 {
 		return 0, 0
 	}
 	n = v.Len(b[0])
-	if len(b) < n {
+	if n == 0 || len(b) < n {
 		return 0, 0
 	}
 	mask := byte(0x3f)
@@ -59,6 +64,9 @@ func (v Varint) Append(b []byte, x uint64) []byte {
 	n := max(1, (bits.Len64(x)+6)/7) // bytes, were there no limit
 	if n >= 9 {
 		return binary.BigEndian.AppendUint64(append(b, 0xff), x)
+	}
+	if v == EvenOnes && n == 7 {
+		n = 8
 	}
 	var tmp [8]byte
 	binary.BigEndian.PutUint64(tmp[:], x)

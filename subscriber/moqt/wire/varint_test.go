@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/hex"
+	"errors"
 	"testing"
 )
 
@@ -29,6 +31,8 @@ func TestVarintCodesTheDraftsExamples(t *testing.T) {
 		{"fc8998abc66bc0", LeadingOnes, 151288809941952, true},
 		{"fefa318fa8e3ca11", LeadingOnes, 70423237261249041, true},
 		{"ffffffffffffffffff", LeadingOnes, 1<<64 - 1, true},
+		{"fe008998abc66bc0", EvenOnes, 151288809941952, true},
+		{"fefa318fa8e3ca11", EvenOnes, 70423237261249041, true},
 		{"25", QUIC, 37, true},
 		{"4025", QUIC, 37, false},
 		{"7bbd", QUIC, 15293, true},
@@ -73,7 +77,7 @@ func TestVarintIsMinimalAtEveryBoundary(t *testing.T) {
 }
 
 func TestVarintNeedsAllItsBytes(t *testing.T) {
-	for _, vi := range []Varint{QUIC, LeadingOnes} {
+	for _, vi := range []Varint{QUIC, LeadingOnes, EvenOnes} {
 		b := vi.Append(nil, vi.Max())
 		for i := range b {
 			if x, n := vi.Decode(b[:i]); n != 0 || x != 0 {
@@ -83,12 +87,29 @@ func TestVarintNeedsAllItsBytes(t *testing.T) {
 	}
 }
 
+func TestVarintOfSevenBytesIsMissingIn17(t *testing.T) {
+	b := unhex(t, "fc8998abc66bc0")
+	if x, n := EvenOnes.Decode(b); n != 0 {
+		t.Errorf("decoded %d in %d bytes", x, n)
+	}
+	c := NewCursor("test", EvenOnes, b)
+	if c.Varint("x"); !errors.Is(c.Err(), ErrValue) {
+		t.Error(c.Err())
+	}
+	r := NewReader(bytes.NewReader(b), EvenOnes, "test")
+	if r.Varint("x"); !errors.Is(r.Err(), ErrValue) {
+		t.Error(r.Err())
+	}
+}
+
 func FuzzVarint(f *testing.F) {
 	f.Add([]byte{0xff, 1, 2, 3, 4, 5, 6, 7, 8}, false)
 	f.Fuzz(func(t *testing.T, b []byte, quic bool) {
 		vi := LeadingOnes
 		if quic {
 			vi = QUIC
+		} else if len(b)%2 == 1 {
+			vi = EvenOnes
 		}
 		x, n := vi.Decode(b)
 		if n > len(b) || x > vi.Max() {

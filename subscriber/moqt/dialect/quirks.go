@@ -1,0 +1,52 @@
+package dialect
+
+import "strings"
+
+// What peers do against their drafts and is tolerated, why, and by whom it is needed. All of it costs a conforming peer nothing,
+// but for the last group, which is of use with the peers that have it only. quirks_test.go of package moqt has each of them.
+//
+//	tolerance                                             reason                                              peer
+//
+//	a SUBSCRIBE has no parameters unless asked for        any parameter closes the session (from 17 on)       MediaMTX
+//	SETUP is sent before the peer's has come              each would wait for the other                       MediaMTX
+//	a FIN of the control stream behind SETUP              nothing is lost with it (from 17 on)                MediaMTX
+//	error codes 401, 403, 404                             meant as in HTTP; 404 before a broadcast begins     moq-dev
+//	PUBLISH_DONE with 200, 404, 500                       unknown codes: subscribe again                      moq-dev
+//	PUBLISH_DONE counts 0 or too few streams              the count is a hint, a timer decides                moq-dev
+//	LARGEST_OBJECT absent although there are objects      the subscription begins with a group's head         moq-dev
+//	FETCH refused, or FETCH_OK with an empty stream       not everybody keeps the past                        moq-dev
+//	PUBLISH_NAMESPACE that nobody asked for               is answered, and told to who wants to know          moq-dev, mlmpub
+//	error 4 for a track that does not exist               its number up to 14; no token was sent              relays ported from 14
+//	messages of unknown types                             skipped by their length                             whoever runs ahead of its draft
+//	0x1E in answer to a PUBLISH in 18 and later           still in the table of 18                            literal readers
+//	status 1 from 16 on                                   left out, as what does not exist is                 moq-rs
+//	ends of ranges in fetch streams without deltas        the text leaves it open (18 and later)              moxygen, Shaka
+//	REGISTER of a token without a cache                   taken for USE_VALUE, as the drafts ask              moxygen
+//	streams and datagrams of unknown aliases              parked, in bounds: they overtake SUBSCRIBE_OK       everybody
+//	a FIN within an object                                only the rest of that stream is lost                everybody
+//
+//	a status behind an empty payload in fetch streams     a habit from 15                                     moxygen
+//	FETCH, its answer and its objects as in 14,           a 16 that was begun from 14; with it objects have   Eyevinn/moqtransport v0.9.0
+//	when 16 was agreed on                                 absolute pairs; it does not say who it is
+type quirk struct {
+	peer  string // that calls itself so, in lower case, somewhere in MOQT_IMPLEMENTATION
+	adapt func(d *Dialect)
+}
+
+func quirks() []quirk {
+	return []quirk{
+		{"moxygen", func(d *Dialect) { d.fetchStatus = true }},
+	}
+}
+
+// For is the dialect as a peer speaks it that calls itself so. It differs in what comes from the peer.
+func (d *Dialect) For(implementation string) *Dialect {
+	for _, q := range quirks() {
+		if strings.Contains(strings.ToLower(implementation), q.peer) {
+			adapted := *d
+			q.adapt(&adapted)
+			d = &adapted
+		}
+	}
+	return d
+}
