@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,8 @@ import (
 )
 
 func TestAJoinHasCompleteGroupsAtOnce(t *testing.T) {
-	for _, draft := range []string{"16", "18", "19"} {
+	for _, d := range dialect.All() {
+		draft := strconv.Itoa(d.Number)
 		for name, delivery := range map[string]live.Delivery{"groups": live.Groups, "streams": live.Streams, "datagrams": live.Datagrams} {
 			t.Run(draft+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -218,9 +220,12 @@ func TestReconnectRepairsTheHole(t *testing.T) {
 		name, draft string
 		faults      sim.Faults
 	}{
+		{"14", "14", sim.Faults{}},
 		{"16", "16", sim.Faults{}},
 		{"18", "18", sim.Faults{}},
+		{"22", "22", sim.Faults{}},
 		{"no joining FETCH", "18", sim.Faults{NoJoin: true}},
+		{"no FILL_PARAMETERS", "22", sim.Faults{NoJoin: true}},
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -8,9 +9,15 @@ import (
 	"github.com/moqpack/moqpack/internal/sim/live"
 	"github.com/moqpack/moqpack/segmenter/timeline"
 	"github.com/moqpack/moqpack/server"
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
 
-func drafts() []string { return []string{"18", "19", "16"} }
+func drafts() (all []string) {
+	for _, d := range dialect.All() {
+		all = append(all, strconv.Itoa(d.Number))
+	}
+	return all
+}
 
 func TestLinePublishesWithoutGapsOverALossyNetwork(t *testing.T) {
 	for _, draft := range drafts() {

@@ -23,17 +23,14 @@ func TestDroppedObjectsAreMissingLiveButCanBeFetched(t *testing.T) {
 			Broadcasts: []live.Broadcast{demo(t, live.Groups)}, Faults: sim.Faults{Drop: is("video-180", 7)},
 		})
 		c := dial(t, p, draft, n.Listen(), addr)
-		sub, _ := c.subscribe("video-180", dialect.Params{})
+		sub, ok := c.subscribe("video-180", dialect.Params{})
 		objects := sorted(c.collect(3 * time.Second))
 		for _, o := range objects {
 			if o.Object == 7 {
 				t.Errorf("%v came", o.Location)
 			}
 		}
-		x := c.send(func(id uint64) dialect.Message {
-			return &dialect.Fetch{RequestID: id, Type: dialect.RelativeJoining, Joining: sub.id, JoiningStart: 3}
-		})
-		x.next()
+		c.join(sub, ok, 3)
 		for s := c.next(); ; s = c.next() {
 			if s.kind == dialect.FetchStream {
 				seamless(t, "video-180", s.objects, 3*25)
@@ -89,7 +86,7 @@ func TestNoFetchRefusesFetches(t *testing.T) {
 		x := c.send(func(id uint64) dialect.Message {
 			return &dialect.Fetch{RequestID: id, Type: dialect.Standalone, Track: demoTrack("catalog")}
 		})
-		if m, is := x.next().(*dialect.RequestError); !is || c.d.Refusal(m.Code) != dialect.NotSupported {
+		if m, is := x.next().(*dialect.RequestError); !is || c.d.Refusal(m) != dialect.NotSupported {
 			t.Errorf("FETCH: %#v", m)
 		}
 	})
@@ -112,6 +109,9 @@ func TestNoParamsClosesTheSession(t *testing.T) {
 	everyDraft(t, func(t *testing.T, n *sim.Network, draft string) {
 		p, addr := publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}, Faults: sim.Faults{NoParams: true}})
 		c := dial(t, p, draft, n.Listen(), addr)
+		if c.d.Number == 14 {
+			return // nothing can be left out
+		}
 		x := c.send(func(id uint64) dialect.Message {
 			return &dialect.Subscribe{RequestID: id, Track: demoTrack("video-180")}
 		})
@@ -133,10 +133,13 @@ func TestNoCatalogIsSilent(t *testing.T) {
 		if ok.Params.Largest != nil {
 			t.Errorf("largest: %v", ok.Params.Largest)
 		}
+		if c.d.Join == dialect.Fill {
+			return // nobody knows what to ask for
+		}
 		x := c.send(func(id uint64) dialect.Message {
 			return &dialect.Fetch{RequestID: id, Type: dialect.RelativeJoining, Joining: sub.id}
 		})
-		if m, is := x.next().(*dialect.RequestError); !is || c.d.Refusal(m.Code) != dialect.InvalidRange {
+		if m, is := x.next().(*dialect.RequestError); !is || c.d.Refusal(m) != dialect.InvalidRange {
 			t.Errorf("FETCH: %#v", m)
 		}
 		if all := c.collect(time.Second); len(all) != 0 {

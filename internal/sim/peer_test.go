@@ -90,8 +90,30 @@ func (c *peer) must(err error) {
 // exchange is a request that was sent.
 type exchange struct {
 	id     uint64
-	next   func() dialect.Message // the next message about it
+	next   func() dialect.Message  // the next message about it
+	write  func(m dialect.Message) // writes another; 17 and later
 	cancel func()
+}
+
+// join asks for the groups that lead up to a subscription, and fails unless that is accepted.
+func (c *peer) join(sub exchange, ok *dialect.SubscribeOK, groups uint64) {
+	c.t.Helper()
+	if c.d.Join == dialect.Fill {
+		id, to := c.id, *ok.Params.Largest
+		c.id += 2
+		fill := &dialect.Filter{Type: dialect.ObjectRange, Start: media.Location{Group: to.Group - groups}, EndGroup: to.Group, EndObject: to.Object}
+		sub.write(&dialect.RequestUpdate{RequestID: id, Params: dialect.Params{Fill: &dialect.Params{Filter: fill}}})
+		if m, is := sub.next().(*dialect.RequestOK); !is {
+			c.t.Fatalf("REQUEST_UPDATE: %#v", m)
+		}
+		return
+	}
+	fetch := c.send(func(id uint64) dialect.Message {
+		return &dialect.Fetch{RequestID: id, Type: dialect.RelativeJoining, Joining: sub.id, JoiningStart: groups}
+	})
+	if m, is := fetch.next().(*dialect.FetchOK); !is || m.End.Group != ok.Params.Largest.Group {
+		c.t.Fatalf("FETCH: %#v", m)
+	}
 }
 
 // send sends a request; it makes m for the request's id.
@@ -103,7 +125,7 @@ func (c *peer) send(m func(id uint64) dialect.Message) exchange {
 	if c.control != nil {
 		_, err := c.control.Write(b)
 		c.must(err)
-		return exchange{id, func() dialect.Message { return c.read(c.replies) }, func() {
+		return exchange{id, func() dialect.Message { return c.read(c.replies) }, nil, func() {
 			_, err := c.control.Write(c.d.Append(nil, &dialect.Unsubscribe{ReplyTo: dialect.ReplyTo{RequestID: id}}))
 			c.must(err)
 		}}
@@ -113,7 +135,11 @@ func (c *peer) send(m func(id uint64) dialect.Message) exchange {
 	_, err = st.Write(b)
 	c.must(err)
 	r := wire.NewReader(st, c.d.Varint, "request")
-	return exchange{id, func() dialect.Message { return c.read(r) }, func() { st.CancelRead(dialect.ResetCancelled) }}
+	write := func(m dialect.Message) {
+		_, err := st.Write(c.d.Append(nil, m))
+		c.must(err)
+	}
+	return exchange{id, func() dialect.Message { return c.read(r) }, write, func() { st.CancelRead(dialect.ResetCancelled) }}
 }
 
 func (c *peer) read(r *wire.Reader) dialect.Message {

@@ -31,7 +31,13 @@ func eachDraft(t *testing.T, test func(t *testing.T, d *dialect.Dialect)) {
 	}
 }
 
-// oneDraft runs test for a draft of each family.
+// eachFamily runs a test that takes long once for each family of drafts.
+func eachFamily(t *testing.T, test func(t *testing.T, d *dialect.Dialect)) {
+	oneDraft(t, dialect.Draft16(), test)
+	oneDraft(t, dialect.Draft18(), test)
+}
+
+// oneDraft runs test for one draft.
 func oneDraft(t *testing.T, d *dialect.Dialect, test func(t *testing.T, d *dialect.Dialect)) {
 	t.Run(d.ALPN, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, d) }) })
 }

@@ -88,7 +88,7 @@ func TestAControlStreamThatIsNotReadEndsTheSession(t *testing.T) {
 
 // Whatever a stream stops in the middle of, it holds up nobody else, and Close does not wait for it.
 func TestStalledStreamsHoldUpNobody(t *testing.T) {
-	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+	eachFamily(t, func(t *testing.T, d *dialect.Dialect) {
 		s, p, ran := inSession(t, d, Config{})
 		sink := newRecorder()
 		sub, _ := subscribed(t, s, p, sink)
