@@ -33,8 +33,9 @@ func eachDraft(t *testing.T, test func(t *testing.T, d *dialect.Dialect)) {
 
 // eachFamily runs a test that takes long once for each family of drafts.
 func eachFamily(t *testing.T, test func(t *testing.T, d *dialect.Dialect)) {
-	oneDraft(t, dialect.Draft16(), test)
-	oneDraft(t, dialect.Draft18(), test)
+	for _, d := range []*dialect.Dialect{dialect.Draft16(), dialect.Draft18()} {
+		t.Run(d.ALPN, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, d) }) })
+	}
 }
 
 // oneDraft runs test for one draft.
