@@ -53,7 +53,7 @@ func described(s *live.Source) media.Track {
 		if !p.Init {
 			m.Init = s.Init()
 		}
-	case p.Bare.InBand:
+	case p.Bare.InBand && c.ParameterSets() != nil:
 		m.Codec = strings.NewReplacer("avc1", "avc3", "hvc1", "hev1").Replace(m.Codec)
 	case !p.Bare.Property:
 		m.Config = c.Config()
@@ -113,7 +113,8 @@ func bare() map[string]live.Packing {
 
 // clips are the files of testdata/cmaf.
 func clips() []string {
-	return []string{"h264-2997.mp4", "h264-5994.mp4", "hevc-25.mp4", "av1-25.mp4", "aac-44100.mp4", "opus-48000.mp4", "ac3-48000.mp4"}
+	return []string{"h264-2997.mp4", "h264-5994.mp4", "hevc-25.mp4", "av1-25.mp4", "vp9-25.mp4", "aac-44100.mp4", "opus-48000.mp4",
+		"ac3-48000.mp4", "eac3-48000.mp4", "flac-48000.mp4"}
 }
 
 // stretch is the samples of one stored segment.
@@ -173,7 +174,7 @@ func TestBareBitstreamsGiveTheSamplesOfCMAF(t *testing.T) {
 }
 
 func TestAudioInOneTimescaleIsEqualToTheByte(t *testing.T) {
-	for _, file := range []string{"aac-44100.mp4", "opus-48000.mp4", "ac3-48000.mp4"} {
+	for _, file := range []string{"aac-44100.mp4", "opus-48000.mp4", "ac3-48000.mp4", "eac3-48000.mp4", "flac-48000.mp4"} {
 		want := packagedAs(t, 8, live.Packing{}, file)
 		for name, p := range bare() {
 			if n := agree(t, want.store, packagedAs(t, 8, p, file).store); n < 15 {

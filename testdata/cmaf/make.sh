@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make.sh: makes the small CMAF files of this directory from generated pictures and sounds. See README.md for what is in them.
-# Needs ffmpeg with libx264, libx265, libaom, libopus. The files are committed, so that tests need none of that.
+# Needs ffmpeg with libx264, libx265, libaom, libvpx, libopus. The files are committed, so that tests need none of that.
 set -eu
 cd "$(dirname "$0")"
 
@@ -29,6 +29,9 @@ video h264-5994 60000/1001 60000 60 -c:v libx264 -profile:v baseline -crf 36 -bf
 video hevc-25 25 12800 25 -c:v libx265 -tag:v hvc1 -crf 38 -bf 0 \
 	-x265-params "log-level=error:info=0:scenecut=0:open-gop=0:keyint=25:min-keyint=25:pools=none:frame-threads=1"
 video av1-25 25 12800 25 -c:v libaom-av1 -crf 50 -b:v 0 -cpu-used 8 -lag-in-frames 0 -keyint_min 25 -row-mt 0
+video vp9-25 25 12800 25 -c:v libvpx-vp9 -crf 50 -b:v 0 -deadline realtime -cpu-used 8 -lag-in-frames 0 -auto-alt-ref 0 -keyint_min 25
 audio aac-44100 44100 -c:a aac -b:a 48k
 audio opus-48000 48000 -c:a libopus -b:a 32k -frame_duration 20
 audio ac3-48000 48000 -c:a ac3 -b:a 96k
+audio eac3-48000 48000 -c:a eac3 -b:a 96k
+audio flac-48000 48000 -strict experimental -c:a flac -frame_size 2400 -ac 1

@@ -160,7 +160,7 @@ func appendVarint(b []byte, v uint64) []byte {
 
 // bitstream is a frame as WebCodecs has it.
 func (b Bare) bitstream(c *Clip, f frame) ([]byte, error) {
-	sets := c.parameterSets()
+	sets := c.ParameterSets()
 	if sets == nil || !b.InBand && !b.StartCode {
 		return f.data, nil
 	}
@@ -186,8 +186,8 @@ func (b Bare) bitstream(c *Clip, f frame) ([]byte, error) {
 	return out, nil
 }
 
-// parameterSets are the clip's, if its codec has NAL units.
-func (c *Clip) parameterSets() (sets [][]byte) {
+// ParameterSets are the clip's, if its codec has NAL units.
+func (c *Clip) ParameterSets() (sets [][]byte) {
 	switch stsd := c.init.Moov.Trak.Mdia.Minf.Stbl.Stsd; {
 	case stsd.AvcX != nil:
 		return append(append(sets, stsd.AvcX.AvcC.SPSnalus...), stsd.AvcX.AvcC.PPSnalus...)

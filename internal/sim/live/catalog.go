@@ -161,7 +161,7 @@ func (b *Broadcast) entry(s *Source) entry {
 // catalogInit is what a decoder needs before the first object, if the catalog has it.
 func (s *Source) catalogInit() []byte {
 	switch p := s.Packing; {
-	case p.As == media.MoqMI, p.Init, p.isBare() && (p.Bare.InBand || p.Bare.Property):
+	case p.As == media.MoqMI, p.Init, p.isBare() && (p.Bare.InBand && s.Clip.ParameterSets() != nil || p.Bare.Property):
 		return nil
 	case p.isBare():
 		return s.Clip.Config()
