@@ -45,6 +45,11 @@ func NewSource(t Track, epoch time.Time) (*Source, error) {
 	if t.Packing.isBare() {
 		t.Packing.Frames = 1
 	}
+	if t.Packing.As == media.MoqMI && t.Clip.Kind == media.Audio { // a group for each frame
+		c := *t.Clip
+		c.Group = c.Frame
+		t.Clip = &c
+	}
 	init, err := t.Packing.header(t.Clip)
 	if err != nil {
 		return nil, fmt.Errorf("track %s: %w", t.Name, err)
