@@ -29,10 +29,14 @@ func clip(t testing.TB, file string, p live.Packing) *live.Source {
 	return s
 }
 
-// object is one of a clip's, where its group begins.
+// clipObject is object n of a clip from the start of a group on.
 func clipObject(t testing.TB, s *live.Source, n uint64) media.Object {
 	t.Helper()
-	o, err := s.Object(media.Location{Group: 1_800_000_000, Object: n})
+	l := media.Location{Group: 1_800_000_000}
+	for range n {
+		l = s.Next(l)
+	}
+	o, err := s.Object(l)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,18 +14,16 @@ const maxBlock = 64
 // or before the bitstream, as a block with its length (moq-dev) or as a number of pairs (Shaka). Wherever the timestamp stands,
 // there stand the others.
 func loc(t *media.Track, o *media.Object) (frame, error) {
-	properties, data := o.Properties, o.Payload
-	if _, ok := locTime(properties, false); !ok {
-		if block, rest, ok := locBlock(data); ok {
-			properties, data = block, rest
-		} else if pairs, rest, ok := locPairs(data); ok {
-			properties, data = pairs, rest
-		} else {
+	properties, f := o.Properties, frame{data: o.Payload, scale: microsecond}
+	var ok bool
+	if f.time, ok = locTime(properties, false); !ok {
+		if properties, f.data, ok = locBlock(o.Payload); !ok {
+			properties, f.data, ok = locPairs(o.Payload)
+		}
+		if f.time, _ = locTime(properties, true); !ok {
 			return frame{}, fail(0, "no timestamp: neither in the object's properties nor before its payload")
 		}
 	}
-	f := frame{data: data, scale: microsecond}
-	f.time, _ = locTime(properties, true)
 	if scale, ok := value(properties, propTimescale); ok {
 		f.scale = scale
 	} else if t.Timescale > 0 {

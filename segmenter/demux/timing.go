@@ -227,10 +227,11 @@ func (t *timing) lasting(step int64) uint32 {
 	return t.guess()
 }
 
-// guess is how long a frame lasts that nothing is known to follow: by the frame rate, or as long as the one before it.
+// guess is how long a frame lasts that nothing is known to follow: by the frame rate if the group keeps to it, or as long as the
+// one before it.
 func (t *timing) guess() uint32 {
 	switch {
-	case t.nominal > 0:
+	case t.nominal > 0 && (t.steady || t.step <= 0):
 		return uint32(t.nominal)
 	case t.step > 0 && t.step <= t.timescale:
 		return uint32(t.step)
