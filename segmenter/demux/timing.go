@@ -33,6 +33,7 @@ type timing struct {
 	inGroup  bool
 	shift    int64 // of the group's decode times
 	shifted  bool
+	shown    int64 // presentation time of the group's newest frame
 	last     int64 // decode time of the group's newest timed frame
 	begun    bool
 	steps    int  // between decode times of the group
@@ -105,6 +106,10 @@ func (t *timing) mark(u Unit) {
 // add takes a frame whose decode time is its presentation time as yet.
 func (t *timing) add(u *Unit) error {
 	s := &u.Samples[0]
+	if t.inGroup && u.Group == t.group && absolute(s.DTS-t.shown) > t.limit() {
+		t.settle() // the clock jumps: nothing before it tells of what comes behind it
+	}
+	t.shown = s.DTS
 	if !t.inGroup || u.Group != t.group {
 		t.close()
 		t.group, t.inGroup = u.Group, true
@@ -217,14 +222,18 @@ func (t *timing) successor() (int64, bool) {
 
 // lasting is how long a frame lasts if the next one is decoded so much later. A jump of the clock is no duration.
 func (t *timing) lasting(step int64) uint32 {
-	limit := int64(maxSample)
-	if t.nominal > 0 {
-		limit = 1
-	}
-	if step > 0 && step <= max(limit*t.timescale, t.nominal) {
+	if step > 0 && step <= t.limit() {
 		return uint32(step)
 	}
 	return t.guess()
+}
+
+// limit is the longest that a frame may last: more is a jump of the clock.
+func (t *timing) limit() int64 {
+	if t.nominal > 0 {
+		return max(t.timescale, 2*t.nominal)
+	}
+	return maxSample * t.timescale
 }
 
 // guess is how long a frame lasts that nothing is known to follow: by the frame rate if the group keeps to it, or as long as the
