@@ -66,6 +66,9 @@ func (p *Presentation) audioGroups() []*AudioGroup {
 		}
 		init := r.Current().Init
 		id := codecFamily(init.Codec) + "-" + strconv.Itoa(init.Channels)
+		if init.JOC > 0 {
+			id += "-joc"
+		}
 		at := slices.IndexFunc(groups, func(g *AudioGroup) bool { return g.ID == id })
 		if at < 0 {
 			at, groups = len(groups), append(groups, &AudioGroup{ID: id})

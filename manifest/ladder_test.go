@@ -33,14 +33,18 @@ func TestVariantsAreEveryVideoWithEveryAudioGroup(t *testing.T) {
 	opus.Init.Codec = "opus"
 	surround := manifesttest.Audio("surround", "en", 48000)
 	surround.Init.Codec, surround.Init.Channels = "ec-3", 6
-	p := present(manifesttest.Video("hi", 720, 25, 1, 50), manifesttest.Video("lo", 360, 25, 1, 50),
-		manifesttest.Audio("aac", "en", 48000), opus, surround)
+	atmos := surround
+	atmos.Name, atmos.Init.JOC = "atmos", 16
+	lo := manifesttest.Video("lo", 360, 25, 1, 50)
+	lo.Init.Codec = "vp09.00.21.08"
+	p := present(manifesttest.Video("hi", 720, 25, 1, 50), lo, manifesttest.Audio("aac", "en", 48000), opus, surround, atmos)
 	var got []string
 	for _, v := range p.Variants() {
 		got = append(got, v.Video.Track.Name+" "+v.Audio.ID+" "+v.Codecs())
 	}
 	want := "hi aac-2 avc1.64001f,mp4a.40.2; hi opus-2 avc1.64001f,Opus; hi ec3-6 avc1.64001f,ec-3; " +
-		"lo aac-2 avc1.64001f,mp4a.40.2; lo opus-2 avc1.64001f,Opus; lo ec3-6 avc1.64001f,ec-3"
+		"hi ec3-6-joc avc1.64001f,ec-3; lo aac-2 vp09.00.21.08,mp4a.40.2; lo opus-2 vp09.00.21.08,Opus; lo ec3-6 vp09.00.21.08,ec-3; " +
+		"lo ec3-6-joc vp09.00.21.08,ec-3"
 	if strings.Join(got, "; ") != want {
 		t.Errorf("%q", got)
 	}

@@ -324,3 +324,19 @@ func BenchmarkLegacy(b *testing.B) {
 		}
 	}
 }
+
+func TestObjectsOfDolbyAtmosAreSaid(t *testing.T) {
+	atmos := manifesttest.Audio("atmos", "en", 48000)
+	atmos.Init.Codec, atmos.Init.Channels, atmos.Init.JOC = "ec-3", 6, 16
+	bed := atmos
+	bed.Name, bed.Init.JOC = "bed", 0
+	c := manifesttest.New(manifesttest.Plan(2, 1, 6), 6, manifesttest.Start, atmos, bed)
+	c.Play(manifesttest.Start + 5_000)
+	sets := live(t, c.Present()).Periods[0].AdaptationSets
+	if len(sets) != 2 || len(sets[0].SupplementalProperties) != 2 || len(sets[1].SupplementalProperties) != 0 {
+		t.Fatalf("%+v", sets)
+	}
+	if p := sets[0].SupplementalProperties[1]; !strings.HasSuffix(string(p.SchemeIdUri), "EC3_ExtensionComplexityIndex:2018") || p.Value != "16" {
+		t.Errorf("%+v", p)
+	}
+}

@@ -16,7 +16,10 @@ import (
 const (
 	schemeRole     = "urn:mpeg:dash:role:2011"
 	schemeChannels = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
-	schemePurpose  = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+	// Dolby Atmos in E-AC-3 (ETSI TS 103 420, D.2).
+	schemeJOC        = "tag:dolby.com,2018:dash:EC3_ExtensionType:2018"
+	schemeComplexity = "tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018"
+	schemePurpose    = "urn:tva:metadata:cs:AudioPurposeCS:2007"
 )
 
 // kinship is what renditions must share to be switched between seamlessly: to be of one AdaptationSet (5.3.3).
@@ -27,6 +30,7 @@ type kinship struct {
 	language  string
 	role      string
 	channels  int
+	joc       int
 	timescale uint32
 	key       string // id; empty in the clear
 }
@@ -39,7 +43,7 @@ func kin(r rep) kinship {
 		k.key = e.Scheme + e.KID
 	}
 	if k.kind == media.Audio {
-		k.language, k.role, k.channels = manifest.Language(r.Track.Language), r.Track.Role, init.Channels
+		k.language, k.role, k.channels, k.joc = manifest.Language(r.Track.Language), r.Track.Role, init.Channels, init.JOC
 	}
 	return k
 }
@@ -71,6 +75,9 @@ func adaptationSet(id int, family []rep, independent bool) *mpd.AdaptationSetTyp
 		set.StartWithSAP = 1
 		if c := channelConfiguration(k.channels); c > 0 {
 			set.AudioChannelConfigurations = descriptor(schemeChannels, strconv.Itoa(c))
+		}
+		if k.joc > 0 {
+			set.SupplementalProperties = append(descriptor(schemeJOC, "JOC"), descriptor(schemeComplexity, strconv.Itoa(k.joc))...)
 		}
 		if k.role == "audiodescription" {
 			role = "alternate"

@@ -51,8 +51,11 @@ func appendGroup(b []byte, doc manifest.Name, g *manifest.AudioGroup) []byte {
 		if m.Describes {
 			b = appendAttr(b, "CHARACTERISTICS", "public.accessibility.describes-video")
 		}
-		if n := m.Current().Init.Channels; n > 0 {
-			b = appendAttr(b, "CHANNELS", strconv.Itoa(n))
+		switch init := m.Current().Init; {
+		case init.JOC > 0: // Dolby Atmos: objects, not channels (HLS Authoring Specification, "Dolby Atmos")
+			b = appendAttr(b, "CHANNELS", strconv.Itoa(init.JOC)+"/JOC")
+		case init.Channels > 0:
+			b = appendAttr(b, "CHANNELS", strconv.Itoa(init.Channels))
 		}
 		b = append(b, `,URI="`...)
 		b = playlist(m.Rendition).AppendURI(b, doc)

@@ -111,3 +111,14 @@ func TestPlainLiveDocumentsGoStaleSoon(t *testing.T) {
 		t.Errorf("%v %s, %v", d.MaxAge, d.ContentType, err)
 	}
 }
+
+func TestObjectsOfDolbyAtmosAreCounted(t *testing.T) {
+	atmos := manifesttest.Audio("atmos", "en", 48000)
+	atmos.Init.Codec, atmos.Init.Channels, atmos.Init.JOC = "ec-3", 6, 16
+	c := manifesttest.New(manifesttest.Plan(2, 1, 6), 6, manifesttest.Start, manifesttest.Video("v", 720, 25, 1, 50), atmos)
+	c.Play(manifesttest.Start + 5_000)
+	d, err := hls.Multivariant(c.Present())
+	if err != nil || !bytes.Contains(d.Body, []byte(`CHANNELS="16/JOC"`)) || !bytes.Contains(d.Body, []byte(`CODECS="avc1.64001f,ec-3"`)) {
+		t.Errorf("%v\n%s", err, d.Body)
+	}
+}
