@@ -69,7 +69,7 @@ func (t *track) describe(info *media.Track) error {
 // sameWrapping reports whether objects that are described by a are read as those described by b are.
 func sameWrapping(a, b *media.Track) bool {
 	return a.Packaging == b.Packaging && a.Codec == b.Codec && bytes.Equal(a.Init, b.Init) && bytes.Equal(a.Config, b.Config) &&
-		a.Timescale == b.Timescale && a.InitProperty == b.InitProperty && a.FrameRate == b.FrameRate && a.SampleRate == b.SampleRate && a.Channels == b.Channels
+		a.Timescale == b.Timescale && a.FrameRate == b.FrameRate && a.SampleRate == b.SampleRate && a.Channels == b.Channels
 }
 
 // date notes how far the clock is ahead of media time. Of the objects that come in a burst when a track is joined, the newest is

@@ -9,7 +9,6 @@ import (
 // Chunks reads the objects of a CMAF track: each is a number of chunks, and may bring a header.
 type Chunks struct {
 	codec   string // of the catalog
-	init    uint64 // type of the property that may bring a header
 	raw     []byte // header in force, as the publisher wrote it
 	cmaf    *CMAF  // nil before the first, and while it is one that cannot be read,
 	err     error  // for this reason
@@ -18,7 +17,7 @@ type Chunks struct {
 
 // NewChunks returns the reader for a track as the catalog describes it, and its header if that is known already.
 func NewChunks(t *media.Track) (*Chunks, *Header, error) {
-	c := &Chunks{codec: t.Codec, init: initProperty(t)}
+	c := &Chunks{codec: t.Codec}
 	if len(t.Init) > 0 {
 		if c.take(t.Init); c.err != nil {
 			return nil, nil, c.err
@@ -49,7 +48,7 @@ func (c *Chunks) header() *Header {
 // without one.
 func (c *Chunks) Read(dst []Unit, o *media.Object) []Unit {
 	u := begin(o)
-	if init := content(o.Properties, c.init); len(init) > 0 {
+	if init := content(o.Properties, propInit); len(init) > 0 {
 		c.take(init)
 	}
 	if o.Status == media.Normal && len(o.Payload) > 0 {

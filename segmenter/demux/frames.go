@@ -88,7 +88,7 @@ func (f *Frames) Read(dst []Unit, o *media.Object) []Unit {
 // read takes the object's frame into the timing.
 func (f *Frames) read(u *Unit, o *media.Object) error {
 	u.Header = f.header
-	if config := content(o.Properties, initProperty(f.track)); len(config) > 0 && f.codec != nil {
+	if config := content(o.Properties, propInit); len(config) > 0 && f.codec != nil {
 		if err := f.configure(config); err != nil {
 			return err
 		}

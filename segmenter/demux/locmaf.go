@@ -41,7 +41,7 @@ func (l *LOCMAF) Read(dst []Unit, o *media.Object) []Unit {
 		l.fields = nil
 	}
 	u := begin(o)
-	if init := content(o.Properties, l.init); len(init) > 0 {
+	if init := content(o.Properties, propInit); len(init) > 0 {
 		l.take(init)
 	}
 	if o.Status == media.Normal && len(o.Payload) > 0 {

@@ -20,14 +20,6 @@ const (
 	propInit = 0x79 // MSF "Initialization property": what an initRef stands for
 )
 
-// initProperty is the type of the property that may bring what an initRef stands for.
-func initProperty(t *media.Track) uint64 {
-	if t.InitProperty%2 == 1 {
-		return t.InitProperty
-	}
-	return propInit
-}
-
 // value is the number under an even property type.
 func value(properties []media.Property, kind uint64) (uint64, bool) {
 	for i := range properties {
