@@ -15,6 +15,8 @@ import (
 type Variant struct {
 	Video *Rendition  // nil when the broadcast has no video
 	Audio *AudioGroup // nil when it has no audio
+
+	Captions *CaptionGroup // in the pictures of Video; nil when there are none
 }
 
 // AudioGroup holds the audio renditions of one codec and channel layout (rfc8216bis 4.4.6.1.1).
@@ -36,17 +38,18 @@ type AudioMember struct {
 // Variants are the choices in catalog order: every video rendition with every audio group.
 func (p *Presentation) Variants() []Variant {
 	var variants []Variant
-	groups := p.audioGroups()
+	groups, captions := p.audioGroups(), p.captionGroups()
 	for i := range p.Renditions {
 		r := &p.Renditions[i]
 		if r.Track.Kind != media.Video {
 			continue
 		}
-		for _, g := range groups {
-			variants = append(variants, Variant{r, g})
+		v := Variant{Video: r, Captions: captionGroup(captions, r.Track.Captions)}
+		for _, v.Audio = range groups {
+			variants = append(variants, v)
 		}
 		if len(groups) == 0 {
-			variants = append(variants, Variant{Video: r})
+			variants = append(variants, v)
 		}
 	}
 	if len(variants) == 0 {
@@ -91,10 +94,9 @@ func (g *AudioGroup) add(r *Rendition) {
 	if base == "" {
 		base = Escape(r.Track.Name)
 	}
-	m.Name = base
-	for i := 2; slices.ContainsFunc(g.Members, func(o AudioMember) bool { return o.Name == m.Name }); i++ {
-		m.Name = base + " " + strconv.Itoa(i)
-	}
+	m.Name = unique(base, func(name string) bool {
+		return slices.ContainsFunc(g.Members, func(o AudioMember) bool { return o.Name == name })
+	})
 	m.Autoselect = !slices.ContainsFunc(g.Members, func(o AudioMember) bool {
 		return o.Language == m.Language && o.Describes == m.Describes
 	})

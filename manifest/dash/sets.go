@@ -20,6 +20,8 @@ const (
 	schemeJOC        = "tag:dolby.com,2018:dash:EC3_ExtensionType:2018"
 	schemeComplexity = "tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018"
 	schemePurpose    = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+	scheme608        = "urn:scte:dash:cc:cea-608:2015" // ANSI/SCTE 214-1
+	scheme708        = "urn:scte:dash:cc:cea-708:2015"
 )
 
 // kinship is what renditions must share to be switched between seamlessly: to be of one AdaptationSet (5.3.3).
@@ -87,6 +89,7 @@ func adaptationSet(id int, family []rep, independent bool) *mpd.AdaptationSetTyp
 		if independent {
 			set.StartWithSAP = 2 // type 1 or 2
 		}
+		set.Accessibilities = captions(family)
 		picture(set, family)
 	}
 	set.Roles = descriptor(schemeRole, role)
@@ -112,6 +115,33 @@ func picture(set *mpd.AdaptationSetType, family []rep) {
 		}
 		set.Par = par
 	}
+}
+
+// captions say which closed captions the pictures of a family hold: those of the first rendition of which the catalog says so.
+func captions(family []rep) (list []*mpd.DescriptorType) {
+	at := slices.IndexFunc(family, func(r rep) bool { return len(r.Track.Captions) > 0 })
+	if at < 0 {
+		return nil
+	}
+	var line21, services []string
+	for _, c := range family[at].Track.Captions {
+		language := manifest.Language(c.Language)
+		if language == "" {
+			language = "und"
+		}
+		if n, ok := strings.CutPrefix(c.Channel, "SERVICE"); ok {
+			services = append(services, n+"=lang:"+language)
+		} else {
+			line21 = append(line21, c.Channel+"="+language)
+		}
+	}
+	if line21 != nil {
+		list = append(list, descriptor(scheme608, strings.Join(line21, ";"))...)
+	}
+	if services != nil {
+		list = append(list, descriptor(scheme708, strings.Join(services, ";"))...)
+	}
+	return list
 }
 
 func representation(r rep) *mpd.RepresentationType {

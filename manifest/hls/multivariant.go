@@ -13,7 +13,8 @@ func Multivariant(p manifest.Presentation) (manifest.Document, error) {
 	if len(variants) == 0 {
 		return manifest.Document{}, manifest.ErrNotYet
 	}
-	b := append(make([]byte, 0, 512+256*len(variants)), "#EXTM3U\n#EXT-X-VERSION:6\n"...)
+	b := append(make([]byte, 0, 512+256*len(variants)), "#EXTM3U\n#EXT-X-VERSION:"...)
+	b = append(strconv.AppendInt(b, int64(manifest.Version(variants)), 10), '\n')
 	if p.Plan.Independent {
 		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
 	}
@@ -28,8 +29,15 @@ func Multivariant(p manifest.Presentation) (manifest.Document, error) {
 			b = appendGroup(b, doc, g)
 		}
 	}
+	captioned := manifest.Captioned(variants)
 	for _, v := range variants {
-		b = appendVariant(b, doc, v)
+		if g := v.Captions; g != nil && !written[g.ID] {
+			written[g.ID] = true
+			b = appendCaptions(b, g)
+		}
+	}
+	for _, v := range variants {
+		b = appendVariant(b, doc, v, captioned)
 	}
 	return manifest.Document{
 		Body:        b,
@@ -64,7 +72,21 @@ func appendGroup(b []byte, doc manifest.Name, g *manifest.AudioGroup) []byte {
 	return b
 }
 
-func appendVariant(b []byte, doc manifest.Name, v manifest.Variant) []byte {
+func appendCaptions(b []byte, g *manifest.CaptionGroup) []byte {
+	for _, m := range g.Members {
+		b = append(b, "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS"...)
+		b = appendAttr(b, "GROUP-ID", g.ID)
+		b = appendAttr(b, "NAME", m.Name)
+		b = appendAttr(b, "LANGUAGE", m.Language)
+		b = append(b, ",DEFAULT=NO,AUTOSELECT="...)
+		b = append(b, yesNo(m.Autoselect)...)
+		b = appendAttr(b, "INSTREAM-ID", m.Channel)
+		b = append(b, '\n')
+	}
+	return b
+}
+
+func appendVariant(b []byte, doc manifest.Name, v manifest.Variant, captioned bool) []byte {
 	peak, average := v.Bandwidth()
 	b = append(b, "#EXT-X-STREAM-INF:BANDWIDTH="...)
 	b = strconv.AppendInt(b, peak, 10)
@@ -77,7 +99,13 @@ func appendVariant(b []byte, doc manifest.Name, v manifest.Variant) []byte {
 	if v.Audio != nil {
 		b = appendAttr(b, "AUDIO", v.Audio.ID)
 	}
-	b = append(b, ",CLOSED-CAPTIONS=NONE\n"...)
+	switch {
+	case v.Captions != nil:
+		b = appendAttr(b, "CLOSED-CAPTIONS", v.Captions.ID)
+	case !captioned:
+		b = append(b, ",CLOSED-CAPTIONS=NONE"...)
+	}
+	b = append(b, '\n')
 	if v.Video != nil {
 		b = playlist(v.Video).AppendURI(b, doc)
 	} else {

@@ -32,8 +32,24 @@ func TestMultivariantReadsBack(t *testing.T) {
 			if int64(v.Bandwidth) != peak || int64(v.AverageBandwidth) != average || v.Codecs != variants[i].Codecs() {
 				t.Errorf("%s: variant %d reads back as %+v", s.Name, i, v.VariantParams)
 			}
-			if g := variants[i].Audio; g != nil && len(v.Alternatives) != len(g.Members) {
-				t.Errorf("%s: variant %d has %d audio renditions, want %d", s.Name, i, len(v.Alternatives), len(g.Members))
+			have := map[string]int{}
+			for _, a := range v.Alternatives {
+				have[a.Type]++
+			}
+			if g := variants[i].Audio; g != nil && have["AUDIO"] != len(g.Members) {
+				t.Errorf("%s: variant %d has %d audio renditions, want %d", s.Name, i, have["AUDIO"], len(g.Members))
+			}
+			want := "NONE"
+			if g := variants[i].Captions; g != nil {
+				want = g.ID
+				if have["CLOSED-CAPTIONS"] != len(g.Members) {
+					t.Errorf("%s: variant %d has %d captions, want %d", s.Name, i, have["CLOSED-CAPTIONS"], len(g.Members))
+				}
+			} else if manifest.Captioned(variants) {
+				want = ""
+			}
+			if v.Captions != want {
+				t.Errorf("%s: variant %d has CLOSED-CAPTIONS %q, want %q", s.Name, i, v.Captions, want)
 			}
 		}
 	}

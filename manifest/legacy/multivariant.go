@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,15 +18,26 @@ func Multivariant(p manifest.Presentation) (manifest.Document, error) {
 	}
 	doc := manifest.Name{Kind: manifest.LegacyMultivariant}
 	list := m3u8.NewMasterPlaylist()
-	list.SetVersion(6)
+	list.SetVersion(uint8(manifest.Version(variants)))
 	list.SetIndependentSegments(p.Plan.Independent)
-	if keys := p.SessionKeys(); len(keys) > 0 {
-		list.SetCustomTag(tag("#EXT-X-SESSION-KEY:" + strings.Join(keys, "\n#EXT-X-SESSION-KEY:")))
+	var lines []string
+	for _, key := range p.SessionKeys() {
+		lines = append(lines, "#EXT-X-SESSION-KEY:"+key)
+	}
+	if lines = append(lines, captions(variants)...); len(lines) > 0 {
+		list.SetCustomTag(tag(strings.Join(lines, "\n")))
+	}
+	none := "NONE"
+	if manifest.Captioned(variants) {
+		none = ""
 	}
 	for _, v := range variants {
 		peak, average := v.Bandwidth()
 		params := m3u8.VariantParams{
-			Bandwidth: uint32(peak), AverageBandwidth: uint32(average), Codecs: v.Codecs(), Captions: "NONE",
+			Bandwidth: uint32(peak), AverageBandwidth: uint32(average), Codecs: v.Codecs(), Captions: none,
+		}
+		if v.Captions != nil {
+			params.Captions = v.Captions.ID
 		}
 		of := v.Video
 		if of != nil {
@@ -68,6 +80,29 @@ func alternatives(doc manifest.Name, g *manifest.AudioGroup) []*m3u8.Alternative
 		alts = append(alts, a)
 	}
 	return alts
+}
+
+// captions are the tags of all groups of closed captions: m3u8 knows no INSTREAM-ID.
+func captions(variants []manifest.Variant) (lines []string) {
+	var written []string
+	for _, v := range variants {
+		if v.Captions == nil || slices.Contains(written, v.Captions.ID) {
+			continue
+		}
+		written = append(written, v.Captions.ID)
+		for _, m := range v.Captions.Members {
+			language, autoselect := "", "NO"
+			if m.Language != "" {
+				language = `,LANGUAGE="` + m.Language + `"`
+			}
+			if m.Autoselect {
+				autoselect = "YES"
+			}
+			lines = append(lines, fmt.Sprintf(`#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="%s",NAME="%s"%s,DEFAULT=NO,AUTOSELECT=%s,INSTREAM-ID="%s"`,
+				v.Captions.ID, m.Name, language, autoselect, m.Channel))
+		}
+	}
+	return lines
 }
 
 // playlist names the plain media playlist of r.

@@ -68,9 +68,19 @@ func Scenarios() []Scenario {
 	drm.Play(Start + 15_400)
 	add("encrypted", drm)
 
+	news := New(Plan(2, 1, 6), 6, Start, captioned(Video("v720", 720, 25, 1, 25)), Video("v360", 360, 25, 1, 25), Audio("a", "en", 48000))
+	news.Play(Start + 15_400)
+	add("captions", news)
+
 	soon := New(Plan(2, 1, 6), 6, Start, Video("v", 360, 25, 1, 50), Audio("a", "en", 48000))
 	add("nothing-yet", soon)
 	return all
+}
+
+// captioned is the track with captions of all kinds in it.
+func captioned(t Track) Track {
+	t.Captions = []media.Caption{{Channel: "CC1", Language: "eng"}, {Channel: "CC3"}, {Channel: "SERVICE1", Language: "eng"}, {Channel: "SERVICE2", Language: "spa"}}
+	return t
 }
 
 // sealed is the track encrypted, for everybody who has a system that HLS or DASH can name.
