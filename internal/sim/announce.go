@@ -2,6 +2,9 @@ package sim
 
 import (
 	"context"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
@@ -17,6 +20,43 @@ func (s *session) announcements() []dialect.Message {
 		all = append(all, &dialect.PublishNamespace{RequestID: uint64(2*i + 1), Namespace: c.Namespace})
 	}
 	return all
+}
+
+// namespaces reports the broadcasts under a prefix, and their ends: by announcements if the draft has nothing else, unless they
+// were announced already.
+func (s *session) namespaces(ctx context.Context, r request, m *dialect.SubscribeNamespace) error {
+	if r.send(s.d.Accept(m)) != nil {
+		return nil // the peer is gone
+	}
+	var g errgroup.Group
+	for i, c := range s.p.channels {
+		n := len(m.Prefix)
+		if len(c.Namespace) < n || !slices.Equal(c.Namespace[:n], m.Prefix) {
+			continue
+		}
+		id := uint64(2*i + 1)
+		var begin, end dialect.Message = &dialect.Namespace{Suffix: c.Namespace[n:]}, &dialect.NamespaceDone{Suffix: c.Namespace[n:]}
+		if s.d.Discovery == dialect.Announced {
+			begin = &dialect.PublishNamespace{RequestID: id, Namespace: c.Namespace}
+			end = &dialect.PublishNamespaceDone{ReplyTo: dialect.ReplyTo{RequestID: id}, Namespace: c.Namespace}
+			if s.p.announce {
+				begin = nil
+			}
+		}
+		if begin != nil && r.send(begin) != nil {
+			return nil
+		}
+		g.Go(func() error {
+			select {
+			case <-c.end.done:
+				_ = r.send(end) // a peer that is gone need not know
+			case <-ctx.Done():
+			}
+			return nil
+		})
+	}
+	<-ctx.Done()
+	return g.Wait()
 }
 
 // announce sends one announcement on a stream of its own (17 and later) and keeps the stream as long as the session. Whether the

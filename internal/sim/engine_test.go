@@ -200,3 +200,33 @@ func TestEngineIsToldWhatDoesNotExist(t *testing.T) {
 		}
 	})
 }
+
+func TestEngineDiscoversBroadcastsAndTheirEnds(t *testing.T) {
+	everyDraft(t, func(t *testing.T, n *sim.Network, draft string) {
+		for _, announce := range []bool{false, true} {
+			p, addr := publish(t, n, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}, Announce: announce})
+			s := engine(t, p, draft, n.Listen(), addr)
+			elapse(time.Second)
+			changes := make(chan bool, 10)
+			go func() {
+				_ = s.Namespaces(t.Context(), []string{"demo"}, func(namespace []string, active bool) {
+					if len(namespace) != 1 || namespace[0] != "demo" {
+						t.Errorf("namespace %q", namespace)
+					}
+					changes <- active
+				})
+			}()
+			elapse(time.Second)
+			if len(changes) != 1 || !<-changes {
+				t.Errorf("announced %v: the broadcast was not found", announce)
+			}
+			if err := p.End([]string{"demo"}); err != nil {
+				t.Fatal(err)
+			}
+			elapse(time.Second)
+			if len(changes) != 1 || <-changes {
+				t.Errorf("announced %v: the broadcast has not ended", announce)
+			}
+		}
+	})
+}

@@ -119,6 +119,7 @@ func (s *session) dispatch(ctx context.Context, g *errgroup.Group, reader *wire.
 		}
 		r := newRequest(m, send)
 		switch m := m.(type) {
+		case *dialect.UnsubscribeNamespace: // by its prefix in 14, which goes on to be told: no harm is done
 		case *dialect.Unsubscribe, *dialect.FetchCancel:
 			if cancel := cancels[m.(dialect.Reply).Request()]; cancel != nil {
 				cancel()
@@ -151,6 +152,8 @@ func (s *session) handle(ctx context.Context, r request, m dialect.Message) erro
 		return s.fetch(ctx, r, m)
 	case *dialect.TrackStatus:
 		return s.trackStatus(r, m)
+	case *dialect.SubscribeNamespace:
+		return s.namespaces(ctx, r, m)
 	default:
 		return s.refuse(r, dialect.NotSupported, fmt.Sprintf("%T is not served here", m))
 	}

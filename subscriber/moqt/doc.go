@@ -8,6 +8,9 @@
 // Invariants: every incoming stream is read to its end or cancelled; a Sink that blocks stops the reading of its stream
 // and of nothing else; nothing that arrived reliably is dropped; no size from the wire is allocated before it is bounded.
 //
+// What a session can do: Subscribe to tracks and Fetch their past; learn which Namespaces there are; and, for peers that push, take
+// the tracks and namespaces that they offer (Config.Published, Config.Announced). Accept begins one that the peer has dialled.
+//
 // A session is used so:
 //
 //	s, err := moqt.New(conn, cfg)

@@ -13,6 +13,9 @@ import (
 // returned. Ending ctx cancels the fetch; some peers never answer, so it should have a deadline.
 func (s *Session) Fetch(ctx context.Context, r FetchRequest, sink Sink) error {
 	f := &fetch{s: s, sink: sink, tokens: len(r.Tokens)}
+	if r.Join != nil && r.Join.offered != nil && s.d.Control == dialect.OneStream {
+		return &RequestError{Op: "fetch", Kind: ErrNotSupported, Reason: "only a SUBSCRIBE can be joined"} // 17 changed that
+	}
 	if r.Join != nil && s.d.Join == dialect.Fill {
 		return f.fill(ctx, r)
 	}

@@ -43,7 +43,11 @@ type fatalError struct{ error }
 
 // serve waits for whatever happens to the subscription. It waits for nothing else, so that nobody has to wait for it.
 func (l *lifetime) serve(ctx context.Context) (err error) {
-	l.g.Go(func() { l.open(ctx) })
+	if l.offered == nil {
+		l.g.Go(func() { l.open(ctx) })
+	} else if err := l.take(ctx); err != nil {
+		return err
+	}
 	l.g.Go(func() { l.serveDatagrams(ctx) })
 	for err == nil && !l.drained() {
 		var events chan event
@@ -89,6 +93,24 @@ func (l *lifetime) open(ctx context.Context) {
 	}
 }
 
+// take accepts what the peer has offered. Its objects may be here already, so its alias comes before the answer.
+func (l *lifetime) take(ctx context.Context) error {
+	o := l.offered
+	l.request, l.update = o.request, o.request.update
+	if err := l.accept(&dialect.SubscribeOK{Alias: o.Alias, Params: dialect.Params{Largest: l.largest}, Properties: l.properties}); err != nil {
+		return err
+	}
+	l.g.Go(func() {
+		if err := o.answer(ctx, o.acceptance(l.s.d)...); err != nil {
+			return // the peer is gone, or has taken the offer back: its stream says so
+		}
+		if err := o.request.serve(ctx); err != nil {
+			l.fail(ctx, fatalError{err})
+		}
+	})
+	return nil
+}
+
 func (l *lifetime) begin(o opening) error {
 	if o.err != nil {
 		return onlyReset(o.err)
@@ -118,6 +140,9 @@ func (l *lifetime) event(e event) error {
 		if q := l.fill.Load(); q != nil {
 			return l.answered(q, e)
 		}
+		if l.offered != nil {
+			return nil // it forwards now
+		}
 	case *dialect.RequestError:
 		if !accepted {
 			l.over.Store(true)
@@ -125,6 +150,9 @@ func (l *lifetime) event(e event) error {
 		}
 		if q := l.fill.Load(); q != nil {
 			return l.answered(q, e)
+		}
+		if l.offered != nil {
+			return nil // it will say that it is done
 		}
 	case *dialect.PublishDone:
 		if l.publisher == nil {

@@ -20,15 +20,27 @@ type link interface {
 
 func newLink(s *Session) link {
 	if s.d.Control == dialect.PerRequest {
-		return &perRequest{s: s}
+		l := &perRequest{s: s}
+		l.next.Store(s.firstID())
+		return l
 	}
 	return newOneStream(s)
+}
+
+// firstID is our first request id: a client's are even, a server's are odd.
+func (s *Session) firstID() uint64 {
+	if s.server {
+		return 1
+	}
+	return 0
 }
 
 // request is one that was sent.
 type request struct {
 	id     uint64
 	events chan event
+	// stream is the request's own, where it has one.
+	stream transport.Stream
 	// update sends what build makes of a new request id on the request's stream, where it has one.
 	update func(ctx context.Context, build func(id uint64) dialect.Message) error
 	// serve delivers events until there are no more, or ctx ends.
@@ -58,10 +70,10 @@ func (r *request) deliver(e event) error {
 // setup is our SETUP.
 func (s *Session) setup() *dialect.Setup {
 	m := &dialect.Setup{
-		WebTransport: s.conn.WebTransport(), Implementation: "moqpack",
+		Server: s.server, WebTransport: s.conn.WebTransport(), Implementation: "moqpack",
 		Tokens: s.c.Tokens, MaxRequestID: peerRequests,
 	}
-	if !m.WebTransport {
+	if !m.Server && !m.WebTransport {
 		m.Authority, m.Path = s.c.Authority, s.c.Path
 	}
 	return m
@@ -70,28 +82,6 @@ func (s *Session) setup() *dialect.Setup {
 // goaway ends the session: moving over to a new one is the caller's.
 func goaway(m *dialect.Goaway) error {
 	return &SessionError{Code: dialect.NoError, Reason: "going away", Remote: true, URI: m.URI, Err: ErrGoingAway}
-}
-
-// answer is our reply to a peer's request. We publish nothing, and take nothing that we did not ask for; but namespaces may
-// be announced to us.
-func (s *Session) answer(m dialect.Message) (reply dialect.Message, ok bool) {
-	switch m := m.(type) {
-	case *dialect.PublishNamespace:
-		return s.d.Accept(m), true
-	case *dialect.RequestUpdate: // of a namespace, since we accept nothing else: there is nothing to change
-		if ok := s.d.Accept(m); ok != nil {
-			return ok, true
-		}
-		return nil, true
-	case *dialect.Publish:
-		s.tracks.ignore(m.Alias)
-		return s.d.Refuse(m, dialect.Uninterested, "not subscribed"), true
-	case *dialect.Subscribe, *dialect.TrackStatus, *dialect.Fetch:
-		return s.d.Refuse(m, dialect.DoesNotExist, "nothing is published here"), true
-	case *dialect.SubscribeNamespace, *dialect.SubscribeTracks:
-		return s.d.Refuse(m, dialect.NotSupported, "subscriber only"), true
-	}
-	return nil, false
 }
 
 // next reads the next message that concerns us; it returns nil, nil at the end of the stream.
@@ -105,38 +95,6 @@ func (s *Session) next(r *wire.Reader) (dialect.Message, error) {
 			s.c.Logger.Debug("message skipped", "type", m.Type)
 		default:
 			return m, err
-		}
-	}
-}
-
-// servePeer answers requests that come on a stream of their own.
-func (s *Session) servePeer(st transport.Stream) error {
-	defer st.Cancel(dialect.ResetCancelled)
-	defer st.Close() // fails only if the stream is gone already
-	r := wire.NewReader(st, s.d.Varint, "request stream")
-	for {
-		m, err := s.next(r)
-		if m == nil {
-			if violation(err) {
-				return err
-			}
-			return nil
-		}
-		if _, ok := m.(*dialect.Goaway); ok {
-			return nil // they move away what we did not want
-		}
-		reply, ok := s.answer(m)
-		if !ok {
-			return unexpected(m, "request stream")
-		}
-		if reply == nil {
-			continue
-		}
-		if _, err := st.Write(s.d.Append(nil, reply)); err != nil {
-			return nil
-		}
-		if _, refusal := reply.(*dialect.RequestError); refusal {
-			return nil
 		}
 	}
 }

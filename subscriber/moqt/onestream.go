@@ -2,6 +2,7 @@ package moqt
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
@@ -24,6 +25,8 @@ type oneStream struct {
 type pending struct {
 	build func(id uint64) dialect.Message
 	sent  chan *request // takes one
+	// elsewhere takes the message, before sent does, if it has to go on a stream of its own.
+	elsewhere chan dialect.Message
 }
 
 // peerRequests is how many requests of the peer's may be open: twice as high as ids grow, since they grow by two.
@@ -37,7 +40,11 @@ func newOneStream(s *Session) *oneStream {
 }
 
 func (l *oneStream) run(ctx context.Context) error {
-	st, err := l.s.conn.OpenStream(ctx)
+	open := l.s.conn.OpenStream
+	if l.s.server {
+		open = l.s.conn.AcceptStream
+	}
+	st, err := open(ctx)
 	if err != nil {
 		return err
 	}
@@ -52,6 +59,13 @@ func (l *oneStream) run(ctx context.Context) error {
 		defer cancel()
 		return write(wctx, st, l.s.d.Append(nil, m))
 	}
+	if l.s.server { // which answers
+		select {
+		case <-l.s.ready:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	if err := send(l.s.setup()); err != nil {
 		return err
 	}
@@ -60,7 +74,7 @@ func (l *oneStream) run(ctx context.Context) error {
 
 // write is the only writer of the control stream: ids leave in the order in which they are given.
 func (l *oneStream) write(ctx context.Context, send func(dialect.Message) error) error {
-	next, limit := uint64(0), uint64(0)
+	next, limit := l.s.firstID(), uint64(0)
 	for {
 		requests := l.requests
 		if next >= limit {
@@ -75,8 +89,14 @@ func (l *oneStream) write(ctx context.Context, send func(dialect.Message) error)
 		case m = <-l.out:
 		case p := <-requests:
 			m = p.build(next)
-			p.sent <- l.open(next, m)
+			q := l.open(next, m)
 			next += 2
+			if _, own := m.(*dialect.SubscribeNamespace); own && l.s.d.Discovery == dialect.OwnStream {
+				p.elsewhere <- m
+				p.sent <- q
+				continue
+			}
+			p.sent <- q
 		}
 		if err := send(m); err != nil {
 			return err
@@ -104,8 +124,11 @@ func (l *oneStream) open(id uint64, m dialect.Message) *request {
 
 // cancellation withdraws the request m.
 func cancellation(id uint64, m dialect.Message) dialect.Message {
-	if _, ok := m.(*dialect.Fetch); ok {
+	switch m := m.(type) {
+	case *dialect.Fetch:
 		return &dialect.FetchCancel{ReplyTo: dialect.ReplyTo{RequestID: id}}
+	case *dialect.SubscribeNamespace:
+		return &dialect.UnsubscribeNamespace{ReplyTo: dialect.ReplyTo{RequestID: id}, Prefix: m.Prefix}
 	}
 	return &dialect.Unsubscribe{ReplyTo: dialect.ReplyTo{RequestID: id}}
 }
@@ -122,15 +145,32 @@ func (l *oneStream) send(ctx context.Context, m dialect.Message) error {
 }
 
 func (l *oneStream) request(ctx context.Context, build func(uint64) dialect.Message) (*request, error) {
-	p := pending{build, make(chan *request, 1)}
+	p := pending{build, make(chan *request, 1), make(chan dialect.Message, 1)}
 	select {
 	case l.requests <- p:
-		return <-p.sent, nil
+		q := <-p.sent
+		select {
+		case m := <-p.elsewhere:
+			return q, l.sendAlone(ctx, q, m)
+		default:
+			return q, nil
+		}
 	case <-l.s.done:
 		return nil, l.s.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// sendAlone opens a stream for a request and sends it there.
+func (l *oneStream) sendAlone(ctx context.Context, q *request, m dialect.Message) error {
+	q.end(ctx, false) // nothing on the control stream is about it
+	st, err := l.s.conn.OpenStream(ctx)
+	if err != nil {
+		return err
+	}
+	q.stream, q.end = st, endStream(st)
+	return write(ctx, st, l.s.d.Append(nil, m))
 }
 
 func (l *oneStream) control(context.Context, *wire.Reader) error {
@@ -144,14 +184,14 @@ func (l *oneStream) read(ctx context.Context, r *wire.Reader) error {
 		return err
 	}
 	setup, ok := m.(*dialect.Setup)
-	if !ok || !setup.Server {
+	if !ok || setup.Server == l.s.server {
 		return unexpected(m, "control stream")
 	}
 	l.s.begun(setup)
 	if err := l.raise(ctx, 0, setup.MaxRequestID); err != nil {
 		return err
 	}
-	ids := ids{ours: setup.MaxRequestID, granted: peerRequests}
+	ids := ids{ours: setup.MaxRequestID, granted: peerRequests, namespaces: map[uint64][]string{}}
 	for {
 		m, err := l.s.next(r)
 		if m == nil && err == nil {
@@ -171,11 +211,16 @@ type ids struct {
 	ours    uint64 // what the peer allows us
 	granted uint64 // what we allow the peer
 	seen    uint64 // how far the peer has come
+
+	namespaces map[uint64][]string // that the peer announces, by request
 }
 
 func (l *oneStream) handle(ctx context.Context, m dialect.Message, ids *ids) error {
 	switch m := m.(type) {
 	case *dialect.PublishNamespaceDone:
+		l.ended(m, ids)
+		return nil
+	case *dialect.PublishNamespaceCancel: // of one that we announced: there is none
 		return nil
 	case dialect.Reply:
 		l.mu.Lock()
@@ -194,20 +239,54 @@ func (l *oneStream) handle(ctx context.Context, m dialect.Message, ids *ids) err
 	case *dialect.Goaway:
 		return goaway(m)
 	}
-	reply, ok := l.s.answer(m)
-	if !ok {
-		return unexpected(m, "control stream")
-	}
-	if reply != nil {
-		if err := l.send(ctx, reply); err != nil {
-			return err
-		}
+	if err := l.asked(ctx, m, ids); err != nil {
+		return err
 	}
 	if ids.seen += 2; ids.granted-ids.seen > peerRequests/2 {
 		return nil
 	}
 	ids.granted += peerRequests
 	return l.send(ctx, &dialect.MaxRequestID{Max: ids.granted})
+}
+
+// asked answers a request of the peer's.
+func (l *oneStream) asked(ctx context.Context, m dialect.Message, ids *ids) error {
+	if m, ok := m.(*dialect.Publish); ok {
+		answer := func(ctx context.Context, all ...dialect.Message) error {
+			for _, m := range all {
+				if err := l.send(ctx, m); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		return l.s.published(ctx, m, offer{request: l.open(m.RequestID, m), answer: answer})
+	}
+	if m, ok := m.(*dialect.PublishNamespace); ok {
+		reply, ok := l.s.announced(m)
+		if ok {
+			ids.namespaces[m.RequestID] = m.Namespace
+		}
+		return l.send(ctx, reply)
+	}
+	reply, ok := l.s.answer(m)
+	if !ok {
+		return unexpected(m, "control stream")
+	}
+	if reply == nil {
+		return nil
+	}
+	return l.send(ctx, reply)
+}
+
+// ended notes that an announcement has ended.
+func (l *oneStream) ended(m *dialect.PublishNamespaceDone, ids *ids) {
+	for id, namespace := range ids.namespaces {
+		if m.Namespace == nil && id == m.RequestID || m.Namespace != nil && slices.Equal(namespace, m.Namespace) {
+			delete(ids.namespaces, id)
+			l.s.withdrawn(namespace)
+		}
+	}
 }
 
 // raise tells write how far our ids may go now.

@@ -94,8 +94,9 @@ type peer struct {
 	cable    *cable
 	control  transport.SendStream // ours
 	requests *wire.Reader         // OneStream: the control stream
-	id       uint64               // OneStream: of the client's next request
-	setup    *dialect.Setup       // the client's
+	id       uint64               // OneStream: of the session's next request
+	odd      bool                 // the session's request ids are: the peer has dialled
+	setup    *dialect.Setup       // the session's
 }
 
 // inSession connects a session and a peer that have exchanged SETUP, and ends both when the test does. Run's error comes
@@ -122,6 +123,37 @@ func connect(t *testing.T, d *dialect.Dialect, c Config) (*Session, *peer) {
 		t.Fatal(err)
 	}
 	return s, &peer{t: t, d: d, conn: conn, cable: cable}
+}
+
+// accepted is inSession with a peer that has dialled.
+func accepted(t *testing.T, d *dialect.Dialect, c Config) (*Session, *peer, chan error) {
+	t.Helper()
+	client, server, cable := network(t)
+	ln, err := transport.Listen(server, []string{d.ALPN}, certificate(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ln.Close)
+	conn, err := dialer(client).QUIC(t.Context(), server.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(0, "") })
+	mine, err := ln.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Accept(mine, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &peer{t: t, d: d, conn: conn, cable: cable, odd: true}
+	if d.Control == dialect.OneStream {
+		p.id = 1
+	}
+	ran := run(t, s)
+	p.begunBy(&dialect.Setup{Path: "/live", Authority: "here", MaxRequestID: 1 << 20})
+	return s, p, ran
 }
 
 // dial begins a session with what listens at addr.
@@ -179,6 +211,9 @@ func (p *peer) begin() {
 func (p *peer) begunBy(setup *dialect.Setup) {
 	p.t.Helper()
 	ctx := p.t.Context()
+	if p.odd {
+		setup.Server = false
+	}
 	if p.d.Control == dialect.PerRequest {
 		out, err := p.conn.OpenUniStream(ctx)
 		p.must(err)
@@ -187,6 +222,16 @@ func (p *peer) begunBy(setup *dialect.Setup) {
 		in, err := p.conn.AcceptUniStream(ctx)
 		p.must(err)
 		p.setup = p.read(p.reader(in)).(*dialect.Setup)
+		return
+	}
+	if p.odd {
+		st, err := p.conn.OpenStream(ctx)
+		p.must(err)
+		p.control, p.requests = st, p.reader(st)
+		p.send(setup)
+		if p.setup = p.read(p.requests).(*dialect.Setup); !p.setup.Server {
+			p.t.Error("a server sent CLIENT_SETUP")
+		}
 		return
 	}
 	st, err := p.conn.AcceptStream(ctx)
@@ -227,8 +272,8 @@ func (p *peer) next() *asked {
 	p.must(err)
 	a := &asked{p: p, st: st, r: p.reader(st)}
 	a.m = p.read(a.r)
-	if a.id = askedID(a.m); a.id%2 != 0 {
-		p.t.Fatalf("request id %d is odd", a.id)
+	if a.id = askedID(a.m); a.id%2 == 1 != p.odd {
+		p.t.Fatalf("request id %d", a.id)
 	}
 	return a
 }
@@ -250,6 +295,8 @@ func (a *asked) reply(m dialect.Message) {
 	case *dialect.PublishDone:
 		m.ReplyTo = to
 	case *dialect.FetchOK:
+		m.ReplyTo = to
+	case *dialect.RequestOK:
 		m.ReplyTo = to
 	}
 	if a.st == nil {

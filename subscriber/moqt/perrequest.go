@@ -56,24 +56,22 @@ func (l *perRequest) request(ctx context.Context, build func(uint64) dialect.Mes
 	q := newRequest(l.id())
 	q.serve = func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { st.Cancel(dialect.ResetCancelled) })()
-		return l.serve(st, q)
+		return l.s.serveAnswers(wire.NewReader(st, l.s.d.Varint, "request stream"), q)
 	}
-	q.end = func(_ context.Context, cancelled bool) {
-		if cancelled {
-			st.Reset(dialect.ResetCancelled)
-		} else {
-			_ = st.Close()
-		}
-		st.Cancel(dialect.ResetCancelled)
-	}
-	q.update = func(ctx context.Context, build func(uint64) dialect.Message) error {
-		return write(ctx, st, l.s.d.Append(nil, build(l.id())))
-	}
+	q.stream, q.end = st, endStream(st)
+	q.update = l.update(st)
 	if err := write(ctx, st, l.s.d.Append(nil, build(q.id))); err != nil {
 		q.end(ctx, true)
 		return nil, err
 	}
 	return q, nil
+}
+
+// update sends messages with new request ids on st.
+func (l *perRequest) update(st transport.Stream) func(context.Context, func(uint64) dialect.Message) error {
+	return func(ctx context.Context, build func(uint64) dialect.Message) error {
+		return write(ctx, st, l.s.d.Append(nil, build(l.id())))
+	}
 }
 
 func (l *perRequest) id() uint64 { return l.next.Add(2) - 2 }
@@ -88,11 +86,44 @@ func write(ctx context.Context, st transport.SendStream, b []byte) error {
 	return err
 }
 
-// serve delivers what comes on a request's stream. Our half stays open meanwhile: to some peers a FIN is a cancellation.
-func (l *perRequest) serve(st transport.Stream, q *request) error {
-	r := wire.NewReader(st, l.s.d.Varint, "request stream")
+// endStream ends a request that has a stream of its own.
+func endStream(st transport.Stream) func(ctx context.Context, cancelled bool) {
+	return func(_ context.Context, cancelled bool) {
+		if cancelled {
+			st.Reset(dialect.ResetCancelled)
+		} else {
+			_ = st.Close()
+		}
+		st.Cancel(dialect.ResetCancelled)
+	}
+}
+
+// onStream is an offer that came on a stream of its own, behind which r is.
+func (s *Session) onStream(st transport.Stream, r *wire.Reader) offer {
+	q := newRequest(0)
+	q.stream, q.end = st, endStream(st)
+	q.serve = func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, func() { st.Cancel(dialect.ResetCancelled) })()
+		return s.serveAnswers(r, q)
+	}
+	answer := func(ctx context.Context, all ...dialect.Message) error {
+		var b []byte
+		for _, m := range all {
+			b = s.d.Append(b, m)
+		}
+		return write(ctx, st, b)
+	}
+	o := offer{request: q, answer: answer}
+	if l, ok := s.link.(*perRequest); ok {
+		o.id, q.update = l.id, l.update(st)
+	}
+	return o
+}
+
+// serveAnswers delivers what comes on a request's stream. Our half stays open meanwhile: to some peers a FIN is a cancellation.
+func (s *Session) serveAnswers(r *wire.Reader, q *request) error {
 	for {
-		m, err := l.s.next(r)
+		m, err := s.next(r)
 		if violation(err) {
 			return err
 		}

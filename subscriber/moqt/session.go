@@ -21,6 +21,12 @@ type Config struct {
 	// and are not sent; otherwise even an empty path is, as the drafts ask.
 	Authority, Path string
 
+	// Announced, if not nil, is told of the namespaces that the peer announces unasked, and when they end. Published, if not nil, is
+	// asked about tracks that the peer offers: the Subscription says what is offered, and lives on if the Sink is not nil. Without
+	// one the error is the reason; ErrUnauthorized is told apart. Both are called by readers of the session, and must not wait.
+	Announced func(namespace []string, active bool)
+	Published func(sub *Subscription) (Sink, error)
+
 	Tokens  []Token      // for the whole session
 	Logger  *slog.Logger // nil: discarded
 	Metrics *Metrics     // nil: not counted
@@ -41,14 +47,17 @@ const (
 
 // Session is a connection to one peer. Its methods may be called from any goroutine.
 type Session struct {
-	c      Config
-	d      *dialect.Dialect
-	conn   transport.Conn
-	link   link
-	tracks tracks
+	c          Config
+	d          *dialect.Dialect
+	conn       transport.Conn
+	server     bool // the peer dialled
+	link       link
+	tracks     tracks
+	namespaces namespaces
 
-	peer  atomic.Pointer[dialect.Dialect] // d, adapted to the peer when its SETUP has come
-	ready chan struct{}                   // closed by begun
+	theirs *dialect.Setup                  // the peer's; set by begun
+	peer   atomic.Pointer[dialect.Dialect] // d, adapted to the peer when its SETUP has come
+	ready  chan struct{}                   // closed by begun
 
 	unfilled atomic.Bool // the peer does not fill subscriptions
 
@@ -62,16 +71,22 @@ type task func(ctx context.Context) error
 
 // New makes a session of a connection that has agreed on one of Protocols. The caller must call Run, whatever happens next;
 // Run closes the connection.
-func New(conn transport.Conn, c Config) (*Session, error) {
+func New(conn transport.Conn, c Config) (*Session, error) { return begin(conn, c, false) }
+
+// Accept is New for a connection that the peer has made: its request ids are the even ones, and it says where it wants to go. Of
+// the Config, Authority and Path are of no use.
+func Accept(conn transport.Conn, c Config) (*Session, error) { return begin(conn, c, true) }
+
+func begin(conn transport.Conn, c Config, server bool) (*Session, error) {
 	d := dialect.ByALPN(conn.Protocol())
 	if d == nil {
 		return nil, fmt.Errorf("draft %q: %w; known are %s", conn.Protocol(), ErrNotSupported, strings.Join(Protocols(), ", "))
 	}
 	c = c.withDefaults()
 	s := &Session{
-		c: c, d: d, conn: conn,
-		tracks: newTracks(c.Limits.Parked, c.Metrics),
-		ready:  make(chan struct{}), tasks: make(chan task), done: make(chan struct{}),
+		c: c, d: d, conn: conn, server: server,
+		tracks: newTracks(c.Limits.Parked, c.Metrics), namespaces: newNamespaces(),
+		ready: make(chan struct{}), tasks: make(chan task), done: make(chan struct{}),
 	}
 	s.peer.Store(d)
 	s.link = newLink(s)
@@ -83,8 +98,29 @@ func New(conn transport.Conn, c Config) (*Session, error) {
 
 // begun takes the peer's SETUP.
 func (s *Session) begun(setup *dialect.Setup) {
+	s.theirs = setup
 	s.peer.Store(s.d.For(setup.Implementation))
 	close(s.ready)
+}
+
+// Peer is what a peer says of itself.
+type Peer struct {
+	Authority, Path string // where it wants to go, if it dialled over native QUIC
+	Implementation  string
+	Tokens          []Token
+}
+
+// Peer waits for the peer's SETUP.
+func (s *Session) Peer(ctx context.Context) (Peer, error) {
+	select {
+	case <-s.ready:
+		m := s.theirs
+		return Peer{Authority: m.Authority, Path: m.Path, Implementation: m.Implementation, Tokens: m.Tokens}, nil
+	case <-s.done:
+		return Peer{}, s.err
+	case <-ctx.Done():
+		return Peer{}, context.Cause(ctx)
+	}
 }
 
 func (c Config) withDefaults() Config {

@@ -27,12 +27,19 @@ func (s *Session) acceptUni(ctx context.Context, serve func(task)) error {
 }
 
 func (s *Session) acceptBidi(ctx context.Context, serve func(task)) error {
+	if s.server && s.d.Control == dialect.OneStream { // the first one is the control stream, which the link accepts
+		select {
+		case <-s.ready:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	for {
 		st, err := s.conn.AcceptStream(ctx)
 		if err != nil {
 			return err
 		}
-		serve(func(context.Context) error { return s.servePeer(st) })
+		serve(func(ctx context.Context) error { return s.servePeer(ctx, st) })
 	}
 }
 

@@ -10,12 +10,13 @@ import (
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
 
-// Subscription is one accepted SUBSCRIBE.
+// Subscription is one accepted SUBSCRIBE, or PUBLISH.
 type Subscription struct {
-	s    *Session
-	name TrackName
-	o    SubscribeOptions
-	sink Sink
+	s       *Session
+	name    TrackName
+	o       SubscribeOptions
+	sink    Sink
+	offered *offer // by PUBLISH; nil: we asked
 
 	streams   chan dataStream   // taken by run until done is closed
 	datagrams chan media.Object // taken by serveDatagrams; what does not fit is dropped
@@ -42,13 +43,7 @@ type Subscription struct {
 // The error is a *RequestError if the peer refused, a *SessionError if the session ended meanwhile, or ctx's.
 // Objects may reach sink before Subscribe returns.
 func (s *Session) Subscribe(ctx context.Context, name TrackName, o SubscribeOptions, sink Sink) (*Subscription, error) {
-	stop := make(chan struct{})
-	sub := &Subscription{
-		s: s, name: name, o: o, sink: sink,
-		streams: make(chan dataStream), datagrams: make(chan media.Object, 256),
-		accepted: make(chan struct{}), done: make(chan struct{}),
-		stop: stop, quit: sync.OnceFunc(func() { close(stop) }),
-	}
+	sub := newSubscription(s, name, o, sink)
 	if err := s.start(ctx, sub.run); err != nil {
 		return nil, err
 	}
@@ -60,6 +55,16 @@ func (s *Session) Subscribe(ctx context.Context, name TrackName, o SubscribeOpti
 	case <-ctx.Done():
 		sub.Close()
 		return nil, context.Cause(ctx)
+	}
+}
+
+func newSubscription(s *Session, name TrackName, o SubscribeOptions, sink Sink) *Subscription {
+	stop := make(chan struct{})
+	return &Subscription{
+		s: s, name: name, o: o, sink: sink,
+		streams: make(chan dataStream), datagrams: make(chan media.Object, 256),
+		accepted: make(chan struct{}), done: make(chan struct{}),
+		stop: stop, quit: sync.OnceFunc(func() { close(stop) }),
 	}
 }
 

@@ -51,6 +51,8 @@ type Dialect struct {
 	Discovery  Discovery
 	// RangesEnd says that a publisher ends a subscription whose range is complete (up to 19).
 	RangesEnd bool
+	// HalfClose says that a FIN of who asked does not end the request (19 and later).
+	HalfClose bool
 	// BareOK says that the answer to a PUBLISH has no parameters, so that FORWARD goes into a REQUEST_UPDATE (20 and later).
 	BareOK bool
 

@@ -71,6 +71,7 @@ func Draft19() *Dialect {
 	d := Draft18()
 	d.Number, d.ALPN = 19, "moqt-19"
 	d.goawayRequest = false
+	d.HalfClose = true
 	return d
 }
 

@@ -2,8 +2,8 @@ package dialect
 
 import "strings"
 
-// What peers do against their drafts and is tolerated, why, and by whom it is needed. All of it costs a conforming peer nothing,
-// but for the last group, which is of use with the peers that have it only. quirks_test.go of package moqt has each of them.
+// quirk is what only peers of one kind do, and would be misread if others did. The rest of what peers do against their drafts, or
+// other peers do not expect, is tolerated always, since it costs a conforming peer nothing:
 //
 //	tolerance                                             reason                                              peer
 //
@@ -24,10 +24,14 @@ import "strings"
 //	REGISTER of a token without a cache                   taken for USE_VALUE, as the drafts ask              moxygen
 //	streams and datagrams of unknown aliases              parked, in bounds: they overtake SUBSCRIBE_OK       everybody
 //	a FIN within an object                                only the rest of that stream is lost                everybody
+//	a FETCH without an answer, in 16                      it reads that of 14, and does not say who it is:    Eyevinn/moqtransport v0.9.0
+//	                                                      package subscriber goes on without one
+//
+// In the table of quirks:
 //
 //	a status behind an empty payload in fetch streams     a habit from 15                                     moxygen
-//	FETCH, its answer and its objects as in 14,           a 16 that was begun from 14; with it objects have   Eyevinn/moqtransport v0.9.0
-//	when 16 was agreed on                                 absolute pairs; it does not say who it is
+//
+// The tests are in this package, and in quirks_test.go and its neighbours in package moqt.
 type quirk struct {
 	peer  string // that calls itself so, in lower case, somewhere in MOQT_IMPLEMENTATION
 	adapt func(d *Dialect)

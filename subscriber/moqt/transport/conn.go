@@ -56,7 +56,7 @@ var ErrTimeout = errors.New("peer does not answer")
 var ErrTooLong = errors.New("too long for a datagram")
 
 // ErrNoProtocol means that the peer speaks none of the protocols that were offered.
-var ErrNoProtocol = errors.New("no common protocol: the peer speaks none of the offered drafts")
+var ErrNoProtocol = errors.New("no common protocol: the peer speaks none of the offered drafts; one that it does speak may be asked for, as in ?draft=22")
 
 // ResetError is a stream that was ended early, by the peer (RESET_STREAM, STOP_SENDING) or by us.
 type ResetError struct {
