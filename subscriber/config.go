@@ -74,7 +74,9 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("namespace: %w", err))
 	}
 	errs = append(errs, validVariables(c.Variables), c.TLS.validate())
-	check(c.Catalog == "" || slices.Contains(formats(), c.Catalog), "catalog", fmt.Sprintf("one of %v, or empty", formats()))
+	if c.Catalog != "" && !slices.Contains(formats(), c.Catalog) {
+		errs = append(errs, fmt.Errorf("catalog: %.64q is not auto, msf, hang, warp or moq-mi", c.Catalog))
+	}
 	check(c.Backfill <= 1000, "backfill", "at most 1000 groups")
 	check(c.Repair >= 0 && c.Repair <= time.Hour, "repair", "between 0s and 1h")
 	check(c.Patience >= linger && c.Patience <= time.Minute, "patience", "between 100ms and 1m")

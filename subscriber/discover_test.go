@@ -225,7 +225,7 @@ func TestVariablesAreChecked(t *testing.T) {
 	c.Relay, c.Namespace, c.Catalog = "moqt://relay", []string{"a"}, "dash"
 	c.Variables = map[string]string{"id": `bob","x":"`}
 	err := fmt.Sprint(c.Validate())
-	for _, want := range []string{`variables: "id"`, "catalog must be one of [msf hang warp moq-mi], or empty"} {
+	for _, want := range []string{`variables: "id"`, `catalog: "dash" is not auto, msf, hang, warp or moq-mi`} {
 		if !strings.Contains(err, want) {
 			t.Errorf("%s\ndoes not say %s", err, want)
 		}

@@ -97,9 +97,9 @@ func (l *listener) verdict(what, namespace string, wait time.Duration) finding {
 		for _, s := range l.catalog.Skipped {
 			next += fmt.Sprintf("%s is left out: %s. ", s.Name, s.Reason)
 		}
-		return finding{levelWarn, what, fmt.Sprintf("%s, %d tracks", l.state.Draft, len(l.catalog.Tracks)), strings.TrimSpace(next)}
+		return finding{levelWarn, what, l.offer(), strings.TrimSpace(next)}
 	case l.catalog != nil:
-		return finding{levelOK, what, fmt.Sprintf("%s, %d tracks", l.state.Draft, len(l.catalog.Tracks)), ""}
+		return finding{levelOK, what, l.offer(), ""}
 	case l.state.Phase == subscriber.Ended:
 		return finding{levelWarn, what, "the broadcast has ended", "start the publisher anew; serve waits for it"}
 	case l.state.Phase >= subscriber.Waiting:
@@ -108,6 +108,11 @@ func (l *listener) verdict(what, namespace string, wait time.Duration) finding {
 	}
 	return finding{levelFail, what, "no session: " + reason,
 		"are host and port right, does UDP get through, is the certificate to be believed (--tls-ca, --tls-fingerprint)?"}
+}
+
+// offer is what the relay has to offer.
+func (l *listener) offer() string {
+	return fmt.Sprintf("%s, %s, %d tracks", l.state.Draft, l.catalog.Format, len(l.catalog.Tracks))
 }
 
 // costs says what a channel's archive in a bucket costs in requests.

@@ -83,7 +83,7 @@ channels:
 	}{
 		{levelWarn, "address 127.0.0.1:0", "can be listened on"},
 		{levelOK, "directory " + filepath.Join(dir, "data"), "can be written to; 0B of 64MiB are used"},
-		{levelOK, "channel here", "moqt-18, 5 tracks"},
+		{levelOK, "channel here", "moqt-18, msf, 5 tracks"},
 		{levelWarn, "channel elsewhere", "no catalog of \"nobody\" within 2s"},
 		{levelFail, "channel stranger", "certificate"},
 	} {

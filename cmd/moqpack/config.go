@@ -79,7 +79,7 @@ func inFlags(f *config.Fault) string {
 		"storage.disk.dir": "data", "storage.disk.limit": "data-limit",
 		"storage.s3.url": "s3", "storage.s3.endpoint": "s3-endpoint", "storage.s3.region": "s3-region", "storage.s3.profile": "s3-profile",
 		"storage.s3.redirect": "s3-redirect",
-		"relay":               "relay", "namespace": "namespace", "name": "name",
+		"relay":               "relay", "namespace": "namespace", "name": "name", "catalog": "catalog", "variables": "variable",
 		"tls": "tls-ca, --tls-fingerprint and --insecure", "tls.fingerprint": "tls-fingerprint",
 		"segmenter.segment": "segment", "segmenter.part": "part", "segmenter.window": "window",
 		"dvr": "dvr", "archive.retain": "retain", "archive.retain_bytes": "retain-bytes",
@@ -106,6 +106,8 @@ func (b *broadcasts) register(c *cobra.Command) {
 	fs.StringVar(&b.file, "config", "", "YAML `file` that says everything, instead of all other flags")
 	fs.StringVar(&b.channel.Relay, "relay", "", "relay or publisher, moqt://HOST[:PORT][/PATH][?draft=18]")
 	fs.StringArrayVar(&b.namespaces, "namespace", nil, "broadcast to package, its fields separated by /, a / in a field written %2F (repeatable)")
+	fs.StringVar(&b.channel.Catalog, "catalog", b.channel.Catalog, "`format` of the broadcast's catalog: msf, hang, warp, moq-mi (which has none), or auto: whichever there is")
+	fs.StringToStringVar((*map[string]string)(&b.channel.Variables), "variable", nil, "value of a variable in the catalog, `NAME=VALUE` (repeatable)")
 	fs.StringArrayVar(&b.names, "name", nil, "channel name, one for each --namespace (default: the namespace's last field)")
 	fs.StringVar(&b.channel.TLS.CA, "tls-ca", "", "PEM `file` of the authorities to trust instead of the system's")
 	fs.StringVar(&b.channel.TLS.Fingerprint, "tls-fingerprint", "", "trust only the certificate with this SHA-256, in hex")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/moqpack/moqpack/segmenter"
 	"github.com/moqpack/moqpack/subscriber"
+	"github.com/moqpack/moqpack/subscriber/catalog"
 )
 
 // Config is everything that a process packages and where it puts it. Begin with Default.
@@ -61,6 +62,8 @@ type Channel struct {
 	Name      string    `yaml:"name"`      // in URLs; empty: the namespace's last field
 	Relay     string    `yaml:"relay"`     // moqt://HOST[:PORT][/PATH][?draft=18]
 	Namespace string    `yaml:"namespace"` // fields separated by /
+	Catalog   string    `yaml:"catalog"`   // msf, hang, warp or moq-mi; auto: whichever there is
+	Variables Variables `yaml:"variables"` // of the catalog (draft-ietf-moq-msf, "Variable Substitution"), by name
 	TLS       TLS       `yaml:"tls"`
 	Segmenter Segmenter `yaml:"segmenter"`
 	DVR       Duration  `yaml:"dvr"` // how far viewers may go back
@@ -100,10 +103,17 @@ func Default() Config {
 	}
 }
 
+// Variables are values by name.
+type Variables map[string]string
+
+// auto is the catalog of whichever format there is.
+const auto = "auto"
+
 // DefaultChannel is a channel of which nothing has been said yet.
 func DefaultChannel() Channel {
 	s := segmenter.DefaultConfig()
 	return Channel{
+		Catalog:   auto,
 		Segmenter: Segmenter{Segment: Duration(s.Target), Part: Duration(s.Part), Window: s.Window},
 		Archive:   Archive{Disk: true, S3: true},
 	}
@@ -118,7 +128,10 @@ func (c *Config) OnS3(ch *Channel) bool { return ch.Archive.S3 && c.Storage.S3.U
 // Source is the channel's part for the subscriber.
 func (ch *Channel) Source() (subscriber.Config, error) {
 	c := subscriber.DefaultConfig()
-	c.Relay, c.Channel = ch.Relay, ch.Name
+	c.Relay, c.Channel, c.Variables = ch.Relay, ch.Name, ch.Variables
+	if ch.Catalog != auto {
+		c.Catalog = catalog.Format(ch.Catalog)
+	}
 	c.TLS = subscriber.TLS{CA: ch.TLS.CA, Fingerprint: ch.TLS.Fingerprint, Insecure: ch.TLS.Insecure}
 	var err error
 	c.Namespace, err = subscriber.ParseNamespace(ch.Namespace)

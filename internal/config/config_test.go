@@ -31,6 +31,8 @@ channels:
   - name: studio1
     relay: "moqt://relay.example:443/x?token=${TOKEN}&cost=$$5"
     namespace: live/studio1
+    catalog: hang
+    variables: {id: bob, token: "${TOKEN}"}
     tls: {ca: , fingerprint: , insecure: true}
     segmenter: {segment: 4s, part: 500ms, window: 60}
     dvr: 4h
@@ -63,6 +65,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Channels: []Channel{{
 			Name: "studio1", Relay: "moqt://relay.example:443/x?token=hunter2-secret&cost=$5", Namespace: "live/studio1",
+			Catalog: "hang", Variables: Variables{"id": "bob", "token": "hunter2-secret"},
 			TLS:       TLS{Insecure: true},
 			Segmenter: Segmenter{Segment: Duration(4 * time.Second), Part: Duration(500 * time.Millisecond), Window: 60},
 			DVR:       Duration(4 * time.Hour),
@@ -110,6 +113,10 @@ func TestFaultsAreNamedWithTheirPlaceAndWhatWouldBeRight(t *testing.T) {
 		{"channels:\n- relay: http://r\n  namespace: a\n  segmenter: {segment: 1ms}\n", "line 2, column 3: channels[0].relay: \"http://r\" is not of the form moqt://"},
 		{"channels:\n- relay: moqt://r\n  namespace: a\n  tls: {ca: x, insecure: true}\n", "line 4, column 3: channels[0].tls: at most one of"},
 		{"channels:\n- {relay: \"moqt://r\", namespace: a, segmenter: {window: 3.5}}\n", "this must be a whole number"},
+		{"channels:\n- {relay: \"moqt://r\", namespace: a, catalog: dash}\n", `channels[0].catalog: "dash" is not auto, msf, hang, warp or moq-mi`},
+		{"channels:\n- {relay: \"moqt://r\", namespace: a, variables: [id]}\n", "channels[0].variables: this must be a map of names and values"},
+		{"channels:\n- {relay: \"moqt://r\", namespace: a, variables: {id: a, id: b}}\n", "channels[0].variables.id: this key is here twice"},
+		{"channels:\n- {relay: \"moqt://r\", namespace: a, variables: {id: \"a b\"}}\n", `channels[0].variables: "id": letters`},
 		{"channels: []\n", "line 1, column 1: channels: there is none"},
 		{"# nothing\n", "the file is empty"},
 		{"", "the file is empty"},
@@ -155,6 +162,7 @@ func TestSecretsAreNotInErrors(t *testing.T) {
 		"channels: [{relay: \"moqt://hunter2-secret@r/\", namespace: a}]",
 		"channels: [{relay: \"http://r/?t=hunter2-secret\", namespace: a}]",
 		"channels: [{relay: \"moqt://r:${TOKEN}/\", namespace: a}]",
+		"channels: [{relay: \"moqt://r\", namespace: a, catalog: \"${TOKEN}\", variables: {\"a b\": \"${TOKEN}\"}}]",
 		minimal + "memory: ${TOKEN}",
 		minimal + "server: {http: \"${TOKEN}\"}",
 		minimal + "storage: {s3: {url: \"s3://b\", endpoint: \"https://id:hunter2-secret@x\"}}",

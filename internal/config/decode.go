@@ -76,6 +76,8 @@ func (d *decoder) value(n ast.Node, path string, into any) {
 		} else {
 			d.fault(n, path, "this must be a whole number")
 		}
+	case *Variables:
+		d.variables(n, path, into)
 	case *[]Channel:
 		d.channels(n, path, into)
 	default:
@@ -100,7 +102,7 @@ func (d *decoder) text(n ast.Node, path string, set func(string) error) {
 	written := s
 	s, secrets, err := expand(s, d.env)
 	for _, x := range secrets {
-		x.plain = !strings.HasSuffix(path, ".relay") // which takes tokens
+		x.plain = !strings.HasSuffix(path, ".relay") && !strings.Contains(path, ".variables.") // which take tokens
 		if !slices.Contains(d.secrets, x) {
 			d.secrets = append(d.secrets, x)
 		}
@@ -116,6 +118,25 @@ func (d *decoder) text(n ast.Node, path string, set func(string) error) {
 	}
 	if err != nil {
 		d.fault(n, path, "%s", err)
+	}
+}
+
+// variables fills a map whose keys are anybody's.
+func (d *decoder) variables(n ast.Node, path string, into *Variables) {
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		d.fault(n, path, "this must be a map of names and values")
+		return
+	}
+	*into = Variables{}
+	for _, pair := range m.Values {
+		key := pair.Key.GetToken().Value
+		at := path + "." + shown(key)
+		if _, twice := (*into)[key]; twice {
+			d.fault(pair.Key, at, "this key is here twice")
+			continue
+		}
+		d.text(pair.Value, at, func(s string) error { (*into)[key] = s; return nil })
 	}
 }
 
