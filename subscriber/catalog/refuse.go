@@ -61,10 +61,11 @@ func variable(f fields) string {
 
 // home is the namespace of a track, within the bounds of draft-ietf-moq-transport, "Track Naming".
 func (r *resolver) home(name string, f fields) ([]string, error) {
-	namespace, ok := namespaceOf(f, "namespace", r.namespace), true
+	namespace := namespaceOf(f, "namespace", r.namespace)
 	if path, _ := f.text("broadcast"); r.format == Hang && path != "" {
+		var ok bool
 		if namespace, ok = relative(r.namespace, path); !ok {
-			return nil, fmt.Errorf("its broadcast %.64q is not beside or beneath this one", path)
+			return nil, fmt.Errorf("its broadcast %.64q leads above the root, or does not start here", path)
 		}
 	}
 	size := len(name)
