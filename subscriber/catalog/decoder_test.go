@@ -221,6 +221,45 @@ func TestGroupsOfACompressedTrackAreOneStream(t *testing.T) {
 	}
 }
 
+func TestACompressedObjectNeedsAllOfItsGroupBefore(t *testing.T) {
+	d := newCompressed()
+	for i, frame := range deflate(hang, "{}", `{"video":{"renditions":{"x":{"codec":"avc1.64001f"},"y":{"codec":"avc1.64001e"}}}}`) {
+		if _, err := d.Decode(object(7, uint64(i), frame)); err != nil {
+			t.Errorf("frame %d: %v", i, err)
+		}
+	}
+}
+
+func TestANewCatalogHasNewHeaders(t *testing.T) {
+	const text = `{"tracks":[{"name":"1.m4s","packaging":"cmaf","role":"video","initTrack":"0.mp4"}]}`
+	d := newDecoder()
+	for group := range uint64(2) {
+		d.Decode(object(group, 0, []byte(text)))
+		if got := d.Missing(); len(got) != 1 || got[0] != "0.mp4" {
+			t.Errorf("group %d: missing %v, want 0.mp4", group, got)
+		}
+		d.Header("0.mp4", []byte("header"))
+		if got := d.Missing(); len(got) > 0 {
+			t.Errorf("group %d: missing %v", group, got)
+		}
+	}
+	if _, err := d.Header("0.mp4", make([]byte, 2<<20)); !errors.Is(err, catalog.ErrTooLarge) {
+		t.Errorf("a header of 2 MiB: %v", err)
+	}
+}
+
+func TestNamesHaveTheBoundsOfTheTransport(t *testing.T) {
+	for namespace, want := range map[string]int{
+		`["a"]`: 1, `["a"` + strings.Repeat(`,"a"`, 31) + `]`: 1, `["a"` + strings.Repeat(`,"a"`, 32) + `]`: 0, `["a",""]`: 0,
+		`["` + strings.Repeat("a", 4096) + `"]`: 0,
+	} {
+		c, err := newDecoder().Decode(object(0, 0, []byte(`{"tracks":[{"name":"v","packaging":"cmaf","role":"video","namespace":`+namespace+`}]}`)))
+		if err != nil || len(c.Tracks) != want {
+			t.Errorf("%.40s: %v, %v, want %d tracks", namespace, c, err, want)
+		}
+	}
+}
+
 func TestACompressedTrackIsReadFromTheGroupsStart(t *testing.T) {
 	frames := deflate(hang, hangPatch)
 	d := newCompressed()
