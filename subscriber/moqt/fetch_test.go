@@ -76,6 +76,7 @@ func TestFetchJoinsASubscription(t *testing.T) {
 		sink := newRecorder()
 		err := while(func() error { return s.Fetch(t.Context(), FetchRequest{Join: sub, Groups: 1}, sink) }, func() {
 			id := joins(a)
+			time.Sleep(time.Second) // the answer comes first
 			p.must(p.stream(p.fetched(id, dialect.FetchObject{Object: object(3, 0, "head")})).Close())
 		})
 		if err != nil {

@@ -250,9 +250,10 @@ func (p *peer) announcement(id uint64, namespace ...string) (withdraw func()) {
 	if ok, is := p.read(p.reader(st)).(*dialect.RequestOK); !is {
 		p.t.Fatalf("%#v", ok)
 	}
-	if p.d.HalfClose {
-		p.must(st.Close()) // there is nothing to update, and this ends nothing
+	if p.d.Number < 19 {
+		return func() { p.must(st.Close()) }
 	}
+	p.must(st.Close()) // there is nothing to update, and from 19 on this ends nothing
 	return func() { st.Reset(dialect.ResetCancelled); st.Cancel(dialect.ResetCancelled) }
 }
 
