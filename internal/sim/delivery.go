@@ -35,7 +35,7 @@ func (sub *subscription) sendGroup(ctx context.Context, l media.Location) {
 	defer stop()
 	buf, w := sub.s.d.AppendSubgroupHeader(nil, h), sub.s.d.NewSubgroupWriter(h)
 	for ; ; l.Object++ {
-		o, err := sub.object(ctx, l)
+		o, err := sub.s.p.object(ctx, sub.track, sub.feed, l)
 		switch {
 		case errors.Is(err, errDropped):
 			continue
@@ -72,7 +72,7 @@ func (sub *subscription) sendSingly(ctx context.Context, l media.Location, send 
 
 // sendStream sends an object on a stream and in a subgroup of its own.
 func (sub *subscription) sendStream(ctx context.Context, l media.Location) {
-	o, err := sub.object(ctx, l)
+	o, err := sub.s.p.object(ctx, sub.track, sub.feed, l)
 	if err == nil {
 		sub.sendAlone(ctx, o)
 	}
@@ -96,7 +96,7 @@ func (sub *subscription) sendAlone(ctx context.Context, o media.Object) {
 
 // sendDatagram sends an object in a datagram, or on a stream if it is too large for that.
 func (sub *subscription) sendDatagram(ctx context.Context, l media.Location) {
-	o, err := sub.object(ctx, l)
+	o, err := sub.s.p.object(ctx, sub.track, sub.feed, l)
 	if err != nil {
 		return
 	}
@@ -129,24 +129,24 @@ var (
 )
 
 // object waits for an object and makes it, unless a fault stands in the way.
-func (sub *subscription) object(ctx context.Context, l media.Location) (o media.Object, err error) {
-	if err := sub.feed.wait(ctx, l); err != nil {
+func (p *Publisher) object(ctx context.Context, track string, f feed, l media.Location) (o media.Object, err error) {
+	if err := f.wait(ctx, l); err != nil {
 		return o, err
 	}
-	faults := sub.s.p.faults.Load()
-	if err := pause(ctx, faults.delay(sub.track, l)); err != nil {
+	faults := p.faults.Load()
+	if err := pause(ctx, faults.delay(track, l)); err != nil {
 		return o, err
 	}
-	if faults.reset(sub.track, l) {
+	if faults.reset(track, l) {
 		return o, errReset
 	}
-	if faults.drop(sub.track, l) {
+	if faults.drop(track, l) {
 		return o, errDropped
 	}
-	if o, err = sub.feed.object(l); err != nil {
+	if o, err = f.object(l); err != nil {
 		return o, err
 	}
-	o.Payload = faults.corrupt(sub.track, l, o.Payload)
+	o.Payload = faults.corrupt(track, l, o.Payload)
 	return o, nil
 }
 

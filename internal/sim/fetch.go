@@ -57,7 +57,7 @@ const wholeGroup = math.MaxUint64
 // span resolves the range of a FETCH.
 func (s *session) span(ctx context.Context, m *dialect.Fetch) (sp span, refusal dialect.Refusal, err error) {
 	if m.Type == dialect.Standalone {
-		f, ok := s.feed(m.Track)
+		f, ok := s.p.feedOf(m.Track)
 		if !ok {
 			return sp, dialect.DoesNotExist, nil
 		}

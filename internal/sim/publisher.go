@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/internal/sim/live"
+	lite "github.com/moqpack/moqpack/subscriber/lite/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
@@ -62,6 +63,9 @@ func New(c Config) (*Publisher, error) {
 	}
 	if p.drafts == nil {
 		for _, d := range dialect.All() {
+			p.drafts = append(p.drafts, d.ALPN)
+		}
+		for _, d := range lite.All() {
 			p.drafts = append(p.drafts, d.ALPN)
 		}
 	}
@@ -128,15 +132,22 @@ func (p *Publisher) accept(ctx context.Context, g *errgroup.Group, listener *tra
 		g.Go(func() error {
 			log := p.log.With("peer", conn.RemoteAddr().String(), "draft", conn.Protocol())
 			log.Info("subscriber came")
-			if dialect.ByALPN(conn.Protocol()) == nil { // over WebTransport one may offer nothing
-				conn.Close(dialect.NoError, "no common draft")
-				return nil
-			}
-			err := newSession(p, conn, log).run(ctx)
-			log.Info("subscriber left", "err", err)
+			log.Info("subscriber left", "err", p.session(ctx, conn, log))
 			return nil
 		})
 	}
+}
+
+// session serves a subscriber in the protocol that was agreed upon.
+func (p *Publisher) session(ctx context.Context, conn transport.Conn, log *slog.Logger) error {
+	if d := lite.ByALPN(conn.Protocol()); d != nil {
+		return (&liteSession{p, conn, d, log}).run(ctx)
+	}
+	if dialect.ByALPN(conn.Protocol()) == nil { // over WebTransport one may offer nothing
+		conn.Close(dialect.NoError, "no common draft")
+		return nil
+	}
+	return newSession(p, conn, log).run(ctx)
 }
 
 // Kill makes Serve return at once without telling the subscribers anything, like a power cut. The publisher may be served

@@ -56,20 +56,9 @@ func (s *session) run(ctx context.Context) error {
 	}
 	<-gctx.Done()
 	if !errors.Is(context.Cause(ctx), ErrKilled) {
-		s.close(context.Cause(gctx)) // this wakes whoever waits for the connection
+		goodbye(s.conn, context.Cause(gctx)) // this wakes whoever waits for the connection
 	}
 	return g.Wait()
-}
-
-// close says goodbye. On a connection that is closed already it does nothing.
-func (s *session) close(err error) {
-	code, reason := uint64(dialect.NoError), "the publisher stops"
-	var malformed *wire.Error
-	var v violation
-	if errors.As(err, &malformed) || errors.As(err, &v) {
-		code, reason = dialect.ProtocolViolation, err.Error()
-	}
-	s.conn.Close(code, reason)
 }
 
 // openControl opens our control stream and keeps it open.

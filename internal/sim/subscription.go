@@ -35,7 +35,7 @@ func (s *session) subscribe(ctx context.Context, r request, m *dialect.Subscribe
 	if s.p.faults.Load().NoParams && !reflect.ValueOf(m.Params).IsZero() {
 		return violation{"a parameter that I do not know"}
 	}
-	f, ok := s.feed(m.Track)
+	f, ok := s.p.feedOf(m.Track)
 	if !ok {
 		return s.refuse(r, dialect.DoesNotExist, "no such track")
 	}
@@ -124,10 +124,10 @@ func (sub *subscription) deliver(ctx context.Context) (status dialect.Status, do
 	}
 }
 
-// feed finds a track, as far as the faults let it.
-func (s *session) feed(name dialect.TrackName) (feed, bool) {
-	f, ok := s.p.feed(name)
-	if _, catalog := f.(*journal); catalog && s.p.faults.Load().NoCatalog {
+// feedOf finds a track, as far as the faults let it.
+func (p *Publisher) feedOf(name dialect.TrackName) (feed, bool) {
+	f, ok := p.feed(name)
+	if _, catalog := f.(*journal); catalog && p.faults.Load().NoCatalog {
 		return silence{f}, true
 	}
 	return f, ok

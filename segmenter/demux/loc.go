@@ -14,26 +14,50 @@ const maxBlock = 64
 // or before the bitstream, as a block with its length (moq-dev) or as a number of pairs (Shaka). Wherever the timestamp stands,
 // there stand the others.
 func loc(t *media.Track, o *media.Object) (frame, error) {
-	properties, f := o.Properties, frame{data: o.Payload, scale: microsecond}
+	properties, f := o.Properties, frame{data: o.Payload}
+	block, rest, isBlock := locBlock(o.Payload)
 	var ok bool
 	if f.time, ok = locTime(properties, false); !ok {
-		if properties, f.data, ok = locBlock(o.Payload); !ok {
+		if properties, f.data, ok = block, rest, isBlock; !ok {
 			properties, f.data, ok = locPairs(o.Payload)
 		}
 		if f.time, _ = locTime(properties, true); !ok {
 			return frame{}, fail(0, "no timestamp: neither in the object's properties nor before its payload")
 		}
+	} else if at, _ := locTime(block, true); isBlock && sameTime(f.time, locScale(t, properties), at, locScale(t, block)) {
+		properties, f.data, f.time = block, rest, at
 	}
-	if scale, ok := value(properties, propTimescale); ok {
-		f.scale = scale
-	} else if t.Timescale > 0 {
-		f.scale = uint64(t.Timescale)
-	}
+	f.scale = locScale(t, properties)
 	f.config = content(properties, propVideoConfig)
 	if t.Kind == media.Audio {
 		f.config = content(properties, propAudioConfig)
 	}
 	return f, nil
+}
+
+// locScale is what the timestamp counts in.
+func locScale(t *media.Track, properties []media.Property) uint64 {
+	if scale, ok := value(properties, propTimescale); ok {
+		return scale
+	}
+	if t.Timescale > 0 {
+		return uint64(t.Timescale)
+	}
+	return microsecond
+}
+
+// sameTime reports whether two timestamps mean the same, but for rounding. moq-dev says the time twice, in its block and in the
+// frame's header, and a bitstream that happens to look like a block must not lose its beginning.
+func sameTime(a, scaleA, b, scaleB uint64) bool {
+	if scaleA == 0 || scaleB == 0 {
+		return false
+	}
+	micros := func(v, scale uint64) int64 {
+		return int64(v/scale*microsecond + v%scale*microsecond/scale)
+	}
+	apart := micros(a, scaleA) - micros(b, scaleB)
+	tick := int64(microsecond/min(scaleA, scaleB, microsecond)) + 1
+	return -tick <= apart && apart <= tick
 }
 
 // locTime is the timestamp, under the id of any draft. In LOC-00 and -01, which have it under another, 0x06 is the audio level, of

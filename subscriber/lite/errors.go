@@ -31,7 +31,18 @@ func onlyConnection(err error) error {
 // refused is what the reset of a request amounts to. The drafts give its code no meaning, and what publishers write changes
 // with their versions; by far most often there is no such broadcast yet.
 func refused(op string, e *transport.ResetError) error {
-	return &moqt.RequestError{Op: op, Code: e.Code, Reason: "stream reset", Kind: moqt.ErrNotFound}
+	return &moqt.RequestError{Op: op, Code: meant(e), Reason: "stream reset", Kind: moqt.ErrNotFound}
+}
+
+// meant is the code that the peer means. moq-dev maps codes as WebTransport over HTTP/3 has it (draft-ietf-webtrans-http3, "Resetting Data
+// Streams") even where there is no HTTP/3.
+func meant(e *transport.ResetError) uint64 {
+	const first, last = 0x52e4a40fa8db, 0x52e5ac983162
+	if e.Code < first || e.Code > last {
+		return e.Code
+	}
+	n := e.Code - first
+	return n - n/0x1f
 }
 
 // unanswered is the end of a request's stream before anything was said on it.

@@ -168,7 +168,7 @@ func (l *lifetime) answered(err error) error {
 	case isReset && !l.begun:
 		return refused("subscribe", reset)
 	case isReset:
-		l.publisher = &moqt.DoneError{Status: moqt.Failed, Code: reset.Code, Reason: "stream reset"}
+		l.publisher = &moqt.DoneError{Status: moqt.Failed, Code: meant(reset), Reason: "stream reset"}
 		l.waited = true
 	case (err == nil || cut) && !l.begun && !l.known:
 		return unanswered("subscribe")

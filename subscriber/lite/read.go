@@ -85,7 +85,7 @@ func (l *lifetime) groupEnded(ctx context.Context, err error, e moqt.StreamEvent
 func (s *Session) lost(err error) (code uint64, lost bool) {
 	if reset, ok := errors.AsType[*transport.ResetError](err); ok {
 		s.c.Metrics.Reset()
-		return reset.Code, true
+		return meant(reset), true
 	}
 	if _, ok := errors.AsType[*wire.Error](err); ok {
 		s.c.Metrics.Malformed(reason(err))

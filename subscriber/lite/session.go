@@ -89,6 +89,7 @@ func (s *Session) Run(ctx context.Context) error {
 	serve := func(t task) { g.Go(func() error { return t(gctx) }) }
 	serve(s.sayWhere)
 	serve(s.acceptDatagrams)
+	serve(s.awaitDrain)
 	serve(func(ctx context.Context) error { return s.acceptUni(ctx, serve) })
 	serve(func(ctx context.Context) error { return s.acceptBidi(ctx, serve) })
 	serve(func(ctx context.Context) error { return s.serveTasks(ctx, serve) })
@@ -109,7 +110,7 @@ func (s *Session) Run(ctx context.Context) error {
 
 // sayWhere sends our SETUP. Nobody waits for the peer's.
 func (s *Session) sayWhere(ctx context.Context) error {
-	said := s.conn.WebTransport() || s.c.Path == ""
+	said := s.conn.WebTransport() || strings.Trim(s.c.Path, "/") == ""
 	if !s.d.Setup {
 		if !said {
 			s.c.Logger.Warn("the path is not sent: use moq-lite-05 or WebTransport for it", "path", s.c.Path, "draft", s.d.ALPN)
@@ -128,6 +129,16 @@ func (s *Session) sayWhere(ctx context.Context) error {
 		return onlyConnection(err)
 	}
 	return onlyConnection(st.Close())
+}
+
+// awaitDrain takes a transport that wants to be left for a GOAWAY.
+func (s *Session) awaitDrain(ctx context.Context) error {
+	select {
+	case <-s.conn.Draining():
+		return goaway("")
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 func (s *Session) serveTasks(ctx context.Context, serve func(task)) error {

@@ -19,7 +19,7 @@ func TestSetupSaysWhere(t *testing.T) {
 	for _, c := range []struct {
 		path string
 		want *string
-	}{{"/live?jwt=x", new("/live?jwt=x")}, {"", nil}} {
+	}{{"/live?jwt=x", new("/live?jwt=x")}, {"", nil}, {"/", nil}} {
 		newest(t, func(t *testing.T, d *dialect.Dialect) {
 			_, p, _ := inSession(t, d, Config{Path: c.path})
 			st, err := p.conn.AcceptUniStream(t.Context())

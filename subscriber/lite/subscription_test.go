@@ -63,18 +63,20 @@ func TestASubscriptionFromAGroupOn(t *testing.T) {
 }
 
 func TestAResetIsARefusal(t *testing.T) {
-	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
-		s, p, ran := inSession(t, d, Config{})
-		err := while(func() error {
-			_, err := s.Subscribe(t.Context(), name("video"), moqt.SubscribeOptions{}, newRecorder())
-			return err
-		}, func() { p.asks().st.Reset(404) })
-		var refused *moqt.RequestError
-		if !errors.As(err, &refused) || !errors.Is(err, moqt.ErrNotFound) || refused.Code != 404 {
-			t.Error(err)
-		}
-		lives(t, ran)
-	})
+	for wire, code := range map[uint64]uint64{404: 404, 0x52e4a40fa912: 0x36, 0x52e4a40fa8db: 0} { // moq-dev: "unroutable"
+		eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+			s, p, ran := inSession(t, d, Config{})
+			err := while(func() error {
+				_, err := s.Subscribe(t.Context(), name("video"), moqt.SubscribeOptions{}, newRecorder())
+				return err
+			}, func() { p.asks().st.Reset(wire) })
+			var refused *moqt.RequestError
+			if !errors.As(err, &refused) || !errors.Is(err, moqt.ErrNotFound) || refused.Code != code {
+				t.Error(err)
+			}
+			lives(t, ran)
+		})
+	}
 }
 
 func TestAFINWithoutAnAnswerIsARefusal(t *testing.T) {

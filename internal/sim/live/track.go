@@ -103,6 +103,12 @@ func (s *Source) wall(k int64) time.Time {
 	return time.Unix(s.epoch.Unix()+ticks/scale, int64(s.epoch.Nanosecond())+rest)
 }
 
+// Shown is when an object's first frame is shown, as Unix time in microseconds.
+func (s *Source) Shown(l media.Location) int64 {
+	h := s.chunk(l)
+	return int64(h.micros(s.Clip, h.begin*int64(s.Clip.Frame)+int64(s.Clip.at(h.begin).cto)))
+}
+
 // Largest is the newest object that is due; ok is false before the first.
 func (s *Source) Largest(now time.Time) (l media.Location, ok bool) {
 	ended := s.ended(now)

@@ -36,8 +36,8 @@ func (d *Dialect) AppendStream(b []byte, m Message) []byte {
 // that stream only.
 func (d *Dialect) ReadStream(r *wire.Reader) (Message, error) {
 	var m Message
-	typ, name := r.Varint("type"), ""
-	switch {
+	var name string
+	switch typ := r.Varint("type"); {
 	case typ == groupStream:
 		m, name = &Group{}, "GROUP"
 	case typ == setupStream && d.Setup:

@@ -119,8 +119,8 @@ func (d *Dialect) ReadAnswer(r *wire.Reader) (Message, error) {
 		return nil, r.Err()
 	}
 	var m Message
-	typ, name := r.Varint("type"), ""
-	switch typ {
+	var name string
+	switch typ := r.Varint("type"); typ {
 	case okAnswer:
 		m, name = &SubscribeOK{}, "SUBSCRIBE_OK"
 	case d.dropAnswer:
