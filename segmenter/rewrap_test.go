@@ -49,7 +49,6 @@ func rewrap(t *testing.T, track media.Track, first, second []object) *channel {
 }
 
 func TestNewHeadersInTheStreamOpenAnEpoch(t *testing.T) {
-	const file, other = "hevc-25.mp4", "h264-5994.mp4"
 	avc := media.Track{Name: "v", Kind: media.Video, Packaging: media.LOC, Codec: "avc3.42c00b", MaxGroupDuration: 1001 * time.Millisecond}
 	inBand := live.Packing{As: media.LOC, Bare: live.Bare{InBand: true}}
 	property := live.Packing{As: media.LOC, Bare: live.Bare{Property: true}}

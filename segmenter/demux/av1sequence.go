@@ -73,7 +73,10 @@ func (h *av1Sequence) tools(r *bitReader) {
 	if order {
 		r.skip(2)
 	}
-	screen := r.flag() || r.flag() // chosen for each frame, or on
+	screen := r.flag() // chosen for each frame,
+	if !screen {
+		screen = r.flag() // or on
+	}
 	if screen && !r.flag() {
 		r.skip(1)
 	}

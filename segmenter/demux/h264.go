@@ -133,10 +133,10 @@ func (h264) sps(nal []byte) (s h264SPS, ok bool) {
 	s.width, s.height = columns*16, rows*16
 	if r.flag() {
 		x, y := 1, 1
-		switch {
-		case s.chroma == 1:
+		switch s.chroma {
+		case 1:
 			x, y = 2, 2
-		case s.chroma == 2:
+		case 2:
 			x = 2
 		}
 		if !frames {

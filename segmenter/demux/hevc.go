@@ -177,7 +177,7 @@ func (s *hevcSPS) profileTierLevel(r *bitReader) {
 // tools reads over the coding tools, and reports whether a VUI follows.
 func (s *hevcSPS) tools(r *bitReader) bool {
 	r.ues(6)
-	if r.flag() && r.flag() {
+	if scaled := r.flag(); scaled && r.flag() {
 		scalingLists(r)
 	}
 	r.skip(2)
@@ -225,7 +225,7 @@ func referencePictures(r *bitReader, i, before int) (n int) {
 		r.skip(1)
 		r.ue()
 		for range before + 1 {
-			if r.flag() || r.flag() {
+			if used := r.flag(); used || r.flag() {
 				n++
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/Eyevinn/locmaf"
 	"github.com/Eyevinn/mp4ff/mp4"
 	"github.com/google/go-cmp/cmp"
 
@@ -85,6 +86,43 @@ func TestEncryptedSamplesDecryptToTheClearOnes(t *testing.T) {
 					t.Error(diff)
 				}
 			})
+		}
+	}
+}
+
+func TestEncryptedTwinInLOCMAFHasTheSameSamples(t *testing.T) {
+	for _, name := range []string{"h264-2997", "aac-44100"} {
+		for _, scheme := range []string{"cenc", "cbcs"} {
+			init, objects := encrypt(t, name, scheme)
+			in := samples(t, init, objects[:10])
+			f, err := mp4.DecodeFile(bytes.NewReader(init))
+			if err != nil {
+				t.Fatal(err)
+			}
+			kind := media.Video
+			if name == "aac-44100" {
+				kind = media.Audio
+			}
+			r, _, err := demux.NewLOCMAF(&media.Track{Kind: kind, Packaging: media.LOCMAF, Init: init})
+			if err != nil {
+				t.Fatal(err)
+			}
+			state := locmaf.NewState()
+			for i, object := range objects[:10] {
+				c, err := mp4.DecodeFile(bytes.NewReader(append(bytes.Clone(init), object...)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				fragment := c.Segments[0].Fragments[0]
+				payload, err := locmaf.EncodeCanonical(nil, fragment.Moof, fragment.Mdat.Data, state, f.Init.Moov)
+				if err != nil {
+					t.Fatal(err)
+				}
+				u := r.Read(nil, &media.Object{Location: media.Location{Object: uint64(i)}, Payload: payload})[0]
+				if diff := cmp.Diff(in[i:i+1], u.Samples); diff != "" || u.Err != nil {
+					t.Fatalf("%s %s object %d: %v %s", name, scheme, i, u.Err, diff)
+				}
+			}
 		}
 	}
 }
