@@ -186,3 +186,32 @@ func TestEndOfTheBroadcastLetsGoOfTheLastFrame(t *testing.T) {
 		t.Errorf("the last segment ends %.3f s before the last object", behind)
 	}
 }
+
+// What is not said on the wire follows from the group alone, so that it does not matter when an instance joined.
+func TestInstancesAgreeOnWhatNobodyWrote(t *testing.T) {
+	for _, file := range []string{"h264-2997.mp4", "h264-5994.mp4", "av1-25.mp4", "opus-48000.mp4"} {
+		for _, rate := range []string{"known", "unknown"} {
+			p := live.Packing{As: media.LOC}
+			track := described(clipSource(t, file, p))
+			track.Name = "v"
+			if rate == "unknown" {
+				track.FrameRate, track.MaxGroupDuration = "", 0
+			}
+			join := func(from int64) *channel {
+				c := newChannel(t, cfg())
+				if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{track}); err != nil {
+					t.Fatal(err)
+				}
+				c.send(stretchOf(t, "v", file, p, from, 15)...)
+				return c
+			}
+			early, late := join(-1), join(3)
+			if a, b := early.Output().Plan.Grid, late.Output().Plan.Grid; a != b {
+				t.Errorf("%s, rate %s: grids %+v and %+v", file, rate, a, b)
+			}
+			if n := agree(t, early.store, late.store); n < 20 {
+				t.Errorf("%s, rate %s: only %d names in common", file, rate, n)
+			}
+		}
+	}
+}
