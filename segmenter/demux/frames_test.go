@@ -299,3 +299,49 @@ func TestJoiningWithinAGroupIsNoError(t *testing.T) {
 		t.Errorf("%+v", u[0])
 	}
 }
+
+// The parameter sets know the frame rate where the catalog does not.
+func TestBitstreamsSayTheirFrameRate(t *testing.T) {
+	for file, want := range map[string]int64{"h264-2997.mp4": 3003, "h264-5994.mp4": 1502, "hevc-25.mp4": 3600} {
+		s := clip(t, file, live.Packing{As: media.LOC})
+		r := frames(t, media.Track{Kind: media.Video, Packaging: media.LOC, Codec: s.Clip.Codec, Config: s.Clip.Config()})
+		var units []demux.Unit
+		for i := range uint64(10) {
+			o := clipObject(t, s, i)
+			units = r.Read(units, &o)
+		}
+		all := times(units)
+		if len(all) < 7 || all[len(all)-1][1] != want {
+			t.Errorf("%s: %d frames of 10, the last one for %d, want %d", file, len(all), all[len(all)-1][1], want)
+		}
+	}
+}
+
+// Every delta refers to the object before it.
+func TestLostReferenceOfLOCMAF(t *testing.T) {
+	s := clip(t, "hevc-25.mp4", live.Packing{As: media.LOCMAF})
+	for name, fate := range map[string]media.Object{"lost": {Lost: true}, "doubt": {Doubt: true}} {
+		r, _, err := demux.NewLOCMAF(&media.Track{Kind: media.Video, Packaging: media.LOCMAF, Init: s.Init()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for i := range uint64(28) {
+			if i == 2 {
+				continue
+			}
+			o := clipObject(t, s, i)
+			if i == 3 {
+				o.Lost, o.Doubt = fate.Lost, fate.Doubt
+			}
+			u := r.Read(nil, &o)[0]
+			if u.Err != nil {
+				t.Errorf("%s: object %d: %v", name, i, u.Err)
+			}
+			got = append(got, len(u.Samples))
+		}
+		if want := append(append([]int{1, 1}, make([]int, 22)...), 1, 1, 1); !cmp.Equal(want, got) {
+			t.Errorf("%s: samples %v, want %v", name, got, want)
+		}
+	}
+}
