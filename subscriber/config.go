@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/moqpack/moqpack/subscriber/catalog"
+	"github.com/moqpack/moqpack/subscriber/tape"
 )
 
 // Config says which broadcast to follow, and how. Begin with DefaultConfig.
@@ -37,6 +38,11 @@ type Config struct {
 	Stall time.Duration
 	// Groups and Bytes bound what each track holds back while objects are missing.
 	Groups, Bytes int
+
+	// Record is where everything is written down that sessions bring; nil: nowhere. See package tape.
+	Record *tape.Writer
+	// Replay is a recording to play instead of connecting to Relay. The broadcast ends with it.
+	Replay string
 
 	// Packet opens the socket of a session; the Source closes it. Nil: any UDP socket.
 	Packet  func() (net.PacketConn, error)
@@ -67,7 +73,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s must be %s", field, want))
 		}
 	}
-	if _, err := parseRelay(c.Relay); err != nil {
+	if _, err := parseRelay(c.Relay); err != nil && c.Replay == "" {
 		errs = append(errs, fmt.Errorf("relay: %w", err))
 	}
 	if err := validNamespace(c.Namespace); err != nil {

@@ -51,6 +51,9 @@ func beginLite(f *follower, conn transport.Conn, at relay) (session, error) {
 
 // dial connects to a relay and begins a session in the protocol that it chooses.
 func (f *follower) dial(ctx context.Context, at relay) (session, error) {
+	if f.replay != nil {
+		return f.replay.session()
+	}
 	offer := at.drafts
 	if offer == nil {
 		offer = protocols()

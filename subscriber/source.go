@@ -27,7 +27,7 @@ func New(c Config) (*Source, error) {
 		return nil, err
 	}
 	r, err := parseRelay(c.Relay)
-	if err != nil {
+	if err != nil && c.Replay == "" {
 		return nil, err
 	}
 	conf, err := c.TLS.config()
@@ -55,6 +55,14 @@ func (s *Source) Run(ctx context.Context, recv Receiver) error {
 	f.log = s.cfg.Logger.With("channel", s.cfg.Channel)
 	f.report = &reporter{channel: s.cfg.Channel, recv: recv, log: f.log, metrics: s.cfg.Metrics}
 	again := backoff{first: 100 * time.Millisecond, max: 5 * time.Second}
+	if s.cfg.Replay != "" {
+		p, err := openReplay(s.cfg.Replay)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = p.tape.Close() }()
+		f.replay = p
+	}
 	var err error
 	for at := s.relay; ; at = at.after(err, s.relay) {
 		f.report.connecting(ctx, at.addr, err)
@@ -65,6 +73,9 @@ func (s *Source) Run(ctx context.Context, recv Receiver) error {
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if f.replay != nil && f.replay.err != nil {
+			return f.replay.err
 		}
 		if time.Since(began) >= healthy {
 			again.reset()
@@ -83,6 +94,7 @@ type follower struct {
 	report *reporter
 	pulse  pulse
 	mute   atomic.Bool // the peer does not answer a FETCH
+	replay *replay     // what is played instead of a relay; nil: nothing
 
 	// owned by the goroutine that applies catalogs; there is one at a time
 	tracks  map[string]*track
@@ -101,6 +113,7 @@ func (f *follower) session(ctx context.Context, at relay) error {
 		return fmt.Errorf("connect to %s: %w", at.addr, err)
 	}
 	f.report.connected(ctx, s.Draft())
+	s = f.record(s)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Run(ctx) })
 	g.Go(func() error { return f.pulse.watch(ctx, f.cfg.Stall, func() { f.report.silent(ctx) }) })
