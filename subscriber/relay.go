@@ -113,6 +113,15 @@ func ParseNamespace(s string) ([]string, error) {
 	return fields, nil
 }
 
+// FormatNamespace is the spelling that ParseNamespace reads.
+func FormatNamespace(fields []string) string {
+	escaped := make([]string, len(fields))
+	for i, f := range fields {
+		escaped[i] = url.PathEscape(f)
+	}
+	return strings.Join(escaped, "/")
+}
+
 // validNamespace applies the bounds of draft-ietf-moq-transport, "Track Naming".
 func validNamespace(fields []string) error {
 	if len(fields) == 0 || len(fields) > 32 {

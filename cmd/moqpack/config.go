@@ -51,6 +51,20 @@ func reach(fs *pflag.FlagSet, c *config.S3) {
 	fs.BoolVar(&c.PathStyle, "s3-path-style", false, "address the bucket by path, as most compatible stores want")
 }
 
+// trust registers whom to believe to be the relay.
+func (f *flags) trust(fs *pflag.FlagSet) {
+	t := &f.channel.TLS
+	fs.StringVar(&t.CA, "tls-ca", "", "PEM `file` of the authorities to trust instead of the system's")
+	fs.StringVar(&t.Fingerprint, "tls-fingerprint", "", "trust only the certificate with this SHA-256, in hex")
+	fs.BoolVar(&t.Insecure, "insecure", false, "do not verify the relay's certificate (for tests only)")
+}
+
+// broadcast registers what to follow without packaging it.
+func (f *flags) broadcast(fs *pflag.FlagSet) {
+	fs.StringVar(&f.channel.Namespace, "namespace", "", "the broadcast, its fields separated by /, a / in a field written %2F")
+	f.trust(fs)
+}
+
 // segmenter registers how to cut.
 func (f *flags) segmenter(fs *pflag.FlagSet) {
 	s := &f.channel.Segmenter
@@ -82,7 +96,7 @@ func inFlags(f *config.Fault) string {
 		"relay":               "relay", "namespace": "namespace", "name": "name", "catalog": "catalog", "variables": "variable",
 		"tls": "tls-ca, --tls-fingerprint and --insecure", "tls.fingerprint": "tls-fingerprint",
 		"segmenter.segment": "segment", "segmenter.part": "part", "segmenter.window": "window",
-		"dvr": "dvr", "archive.retain": "retain", "archive.retain_bytes": "retain-bytes",
+		"fairplay": "fairplay", "dvr": "dvr", "archive.retain": "retain", "archive.retain_bytes": "retain-bytes",
 	}
 	name, known := names[regexp.MustCompile(`^channels\[\d+\]\.`).ReplaceAllString(f.Path, "")]
 	if !known {
@@ -109,9 +123,7 @@ func (b *broadcasts) register(c *cobra.Command) {
 	fs.StringVar(&b.channel.Catalog, "catalog", b.channel.Catalog, "`format` of the broadcast's catalog: msf, hang, warp, moq-mi (which has none), or auto: whichever there is")
 	fs.StringToStringVar((*map[string]string)(&b.channel.Variables), "variable", nil, "value of a variable in the catalog, `NAME=VALUE` (repeatable)")
 	fs.StringArrayVar(&b.names, "name", nil, "channel name, one for each --namespace (default: the namespace's last field)")
-	fs.StringVar(&b.channel.TLS.CA, "tls-ca", "", "PEM `file` of the authorities to trust instead of the system's")
-	fs.StringVar(&b.channel.TLS.Fingerprint, "tls-fingerprint", "", "trust only the certificate with this SHA-256, in hex")
-	fs.BoolVar(&b.channel.TLS.Insecure, "insecure", false, "do not verify the relay's certificate (for tests only)")
+	b.trust(fs)
 	b.segmenter(fs)
 	b.origin(fs)
 }

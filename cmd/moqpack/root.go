@@ -17,7 +17,8 @@ LL-DASH and DASH from its own HTTP origin, so that Smart TVs, legacy CDNs, archi
 networks that block QUIC get it too.
 
 See it work:          moqpack demo
-Package a broadcast:  moqpack serve --relay moqt://relay.example:443 --namespace live/studio1`,
+Package a broadcast:  moqpack serve --relay moqt://relay.example:443 --namespace live/studio1
+See what is wrong:    moqpack probe moqt://relay.example:443 --namespace live/studio1`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRun: func(*cobra.Command, []string) {
@@ -29,6 +30,6 @@ Package a broadcast:  moqpack serve --relay moqt://relay.example:443 --namespace
 		},
 	}
 	c.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log more: subscriptions that end and are renewed, answers that are aborted")
-	c.AddCommand(demoCommand(), serveCommand(), checkCommand(), vodCommand(), healthCommand(), versionCommand())
+	c.AddCommand(demoCommand(), serveCommand(), checkCommand(), probeCommand(), recordCommand(), replayCommand(), vodCommand(), healthCommand(), versionCommand())
 	return c
 }

@@ -61,6 +61,7 @@ type S3 struct {
 type Channel struct {
 	Name      string    `yaml:"name"`      // in URLs; empty: the namespace's last field
 	Relay     string    `yaml:"relay"`     // moqt://HOST[:PORT][/PATH][?draft=18]
+	Replay    string    `yaml:"replay"`    // a recording to play instead of connecting to a relay
 	Namespace string    `yaml:"namespace"` // fields separated by /
 	Catalog   string    `yaml:"catalog"`   // msf, hang, warp or moq-mi; auto: whichever there is
 	Variables Variables `yaml:"variables"` // of the catalog (draft-ietf-moq-msf, "Variable Substitution"), by name
@@ -128,7 +129,7 @@ func (c *Config) OnS3(ch *Channel) bool { return ch.Archive.S3 && c.Storage.S3.U
 // Source is the channel's part for the subscriber.
 func (ch *Channel) Source() (subscriber.Config, error) {
 	c := subscriber.DefaultConfig()
-	c.Relay, c.Channel, c.Variables = ch.Relay, ch.Name, ch.Variables
+	c.Relay, c.Replay, c.Channel, c.Variables = ch.Relay, ch.Replay, ch.Name, ch.Variables
 	if ch.Catalog != auto {
 		c.Catalog = catalog.Format(ch.Catalog)
 	}

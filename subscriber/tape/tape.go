@@ -75,6 +75,7 @@ type Writer struct {
 	last []io.Closer // what to close, in this order
 	err  error       // the first one
 	size int64       // bytes of payloads
+	at   int64       // of the last entry
 }
 
 // Create makes the file and writes its header.
@@ -92,11 +93,12 @@ func Create(path string, namespace []string, began time.Time) (*Writer, error) {
 	return w, w.err
 }
 
-// Write adds an entry that came at the time.
+// Write adds an entry that came at the time. The order is that of the calls: what came beside it and was written sooner is not later.
 func (w *Writer) Write(at time.Time, e Entry) {
-	e.At = at.Sub(w.began).Microseconds()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.at = max(w.at, at.Sub(w.began).Microseconds())
+	e.At = w.at
 	w.size += int64(len(e.Payload))
 	w.line(e)
 }

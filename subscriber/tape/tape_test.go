@@ -36,8 +36,12 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range entries() {
-			w.Write(began.Add(time.Duration(e.At)*time.Microsecond), e)
+		for i, e := range entries() {
+			at := began.Add(time.Duration(e.At) * time.Microsecond)
+			if i == 2 {
+				at = began // it was overtaken
+			}
+			w.Write(at, e)
 		}
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
