@@ -291,7 +291,7 @@ func (s *replayed) Subscribe(ctx context.Context, name moqt.TrackName, _ moqt.Su
 		}
 		return sub, nil
 	case <-s.ended: // who comes now, comes for the end
-		return sub, sub.hand(t.end())
+		return sub, deliver(ctx, sink, t.end())
 	case <-s.done:
 		return nil, &moqt.SessionError{Reason: "the recording ends", Err: moqt.ErrClosed}
 	case <-ctx.Done():
