@@ -254,6 +254,29 @@ func TestAClockThatIsWrongIsNamed(t *testing.T) {
 	}
 }
 
+// What is signed by a clock that is an hour late arrives so, and the answers are dated an hour ahead of it: a real server refuses
+// the former, and the latter are what the time can be learned from.
+func TestAClockAnHourLateIsPutRightByTheAnswers(t *testing.T) {
+	const late = time.Hour
+	for name, ahead := range map[string]time.Duration{"dated": late, "dated by the same clock": 0} {
+		p := between(t, server(t).Endpoint, func(*http.Request) bool { return true }, func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+			at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+			if err != nil {
+				t.Error(err)
+			}
+			sign(t, r, at.Add(-late))
+			forward.ServeHTTP(dated{w, ahead}, r)
+		})
+		a, err := storeAt(t, p.URL).Probe(t.Context(), "test")
+		if ahead > 0 && (err != nil || len(a.Missing()) > 0 || !a.Skewed()) {
+			t.Errorf("%s: Probe = %+v, %v", name, a, err)
+		}
+		if ahead == 0 && (!errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "the clock of this machine is wrong: synchronize it")) {
+			t.Errorf("%s: Probe = %v", name, err)
+		}
+	}
+}
+
 func TestARedirectIsNotFollowed(t *testing.T) {
 	p := between(t, "http://127.0.0.1:1", func(*http.Request) bool { return true }, func(_ int, w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		w.Header().Set("X-Amz-Bucket-Region", "eu-west-3")

@@ -58,7 +58,7 @@ func (s *Store) Put(ctx context.Context, key string, b storage.Blob) error {
 		}
 	}
 	_, _, err := s.put(ctx, key, b, func(in *api.PutObjectInput) {
-		in.StorageClass = types.StorageClass(s.cfg.StorageClass)
+		s.asMedia(in)
 		if conditional {
 			in.IfNoneMatch = aws.String("*")
 		}
@@ -71,6 +71,11 @@ func (s *Store) Put(ctx context.Context, key string, b storage.Blob) error {
 		err = fmt.Errorf("put %s: refused, but nothing is there: %w", key, storage.ErrUnavailable) // deleted meanwhile
 	}
 	return err
+}
+
+// asMedia gives media their class. Documents are replaced all the time: they stay in the standard one.
+func (s *Store) asMedia(in *api.PutObjectInput) {
+	in.StorageClass = types.StorageClass(s.cfg.StorageClass)
 }
 
 // sameAs reports whether the key exists, with the content of b: ErrConflict if it is another's.
