@@ -133,6 +133,13 @@ func (s *Segmenter) End(ctx context.Context) error {
 	return err
 }
 
+// Lose makes a gap of a segment that the timeline of a track lists and that no store has any more, and reports whether there was one.
+// It may be called after End, too.
+func (s *Segmenter) Lose(track string, n uint64) bool {
+	t := s.track(track)
+	return t != nil && t.line != nil && t.line.Lose(n)
+}
+
 // Output is what the channel publishes: nil until the plan is fixed, unless there is a past, and a new value whenever the set of renditions changes.
 // It may be called by anyone.
 func (s *Segmenter) Output() *Output { return s.output.Load() }

@@ -10,7 +10,8 @@
 // stored comes from memory, as long as that has it, or from the nearer archive; what is nowhere becomes a gap, with an alarm.
 //
 // Two instances may keep one archive. Media is put once under names that never have other content; the record is replaced by
-// compare-and-swap after merging, and only grows: a segment that is there wins over a gap. Documents are rendered from the
+// compare-and-swap after merging, and only grows: a segment that is there wins over a gap, until the store is found to have lost it.
+// Who changes an entry that others read long ago counts that in Head.Revised, and they read again. Documents are rendered from the
 // merged record, so that no writer takes the live edge back: whoever finds a document that another one wrote reads its version
 // first, and then the record.
 //
@@ -31,6 +32,7 @@
 //	view.go, line.go       what an Archive remembers of its record
 //	segments.go            entries of the record for an archive that is farther
 //	status.go, trouble.go  what it tells others, and how it tries again
+//	lose.go                what the store has lost becomes a gap
 //	retain.go, clean.go    Keeper: what is given up, and its deletion; listed.go: what documents still list; holds.go: what stays
 //	ledger.go, claims.go   Ledger: what instances agree on; published.go: what the others have published
 //	past.go, merge.go      what a start goes on from; mend.go: what a crash has torn
