@@ -14,7 +14,6 @@ import (
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/manifest/hls"
 	"github.com/moqpack/moqpack/manifest/legacy"
-	"github.com/moqpack/moqpack/segmenter/timeline"
 	"github.com/moqpack/moqpack/storage"
 	"github.com/moqpack/moqpack/storage/disk"
 )
@@ -42,7 +41,7 @@ func (h *hoard) damage() {
 	}
 }
 
-// gap is how a playlist lists the segment, or fails to: 1 as a gap, 0 as media, -1 not at all.
+// gapIn is how a playlist lists the segment, or fails to: 1 as a gap, 0 as media, -1 not at all.
 func gapIn(body string, n uint64) int {
 	lines := strings.Split(body, "\n")
 	at := slices.Index(lines, fmt.Sprintf("%d.m4s", n))
@@ -118,18 +117,6 @@ func (w *world) hoarding(t *testing.T, p *sim.Publisher, dir string, change func
 		t.Fatalf("%s is in memory still: %v", h.key, err)
 	}
 	return h
-}
-
-// segment is what the timeline says of the segment.
-func (h *hoard) segment() timeline.State {
-	for _, r := range h.Output().Renditions {
-		if r.Track.Name == h.name.Track {
-			if s := r.Timeline.Load().Segment(h.name.N); s != nil {
-				return s.State
-			}
-		}
-	}
-	return timeline.Open
 }
 
 func TestASegmentThatADiskHasDamagedIsAGapFromThenOn(t *testing.T) {

@@ -105,6 +105,7 @@ func (a *Archive) Run(ctx context.Context, await func(ctx context.Context, old *
 	defer cut()
 	r.group.Go(func() { r.outputs(ctx, await, out) })
 	r.adopt(ctx, out)
+	r.fill(ctx)
 	r.loop(ctx, work, cut)
 	return r.fatal
 }

@@ -26,6 +26,7 @@
 //	books.go               the books in a store, for who writes them
 //	read.go, reader.go     the same for others: without a store that can write, and leaving out what is damaged
 //	archive.go, run.go     Archive and the loop of its Run
+//	fill.go                what only the nearer store has of slots that are gaps in the record
 //	begin.go, feed.go      where a track begins, and what is known of its slots
 //	pull.go, upload.go     which slot is taken next, and how its media gets to the store
 //	round.go, documents.go the record, and then the documents, are written

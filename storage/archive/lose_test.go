@@ -23,7 +23,7 @@ func TestWhatTheStoreHasLostBecomesAGap(t *testing.T) {
 				b, s := newBroadcast(t, 300, "v", "a"), newBucket(t)
 				one, two := start(t, b, Config{Store: s}), start(t, b, Config{Store: s})
 				b.start(begin)
-				b.live(begin, begin+120)
+				b.live(begin, begin+160)
 				after(time.Second)
 				lost := one.books.segmentKey("v", begin+5)
 				must(t, s.Memory.Delete(t.Context(), lost))
@@ -41,11 +41,11 @@ func TestWhatTheStoreHasLostBecomesAGap(t *testing.T) {
 				one.Forget("v", begin+5)
 				one.Forget("v", begin+500) // not there at all
 				after(5 * time.Second)
-				s.has(t, append(slots(begin, begin+5), slots(begin+6, begin+120)...), slots(begin+5, begin+6))
+				s.has(t, append(slots(begin, begin+5), slots(begin+6, begin+160)...), slots(begin+5, begin+6))
 				s.lists(t, begin+5)
-				b.live(begin+120, begin+140)
+				b.live(begin+160, begin+170)
 				after(time.Second)
-				s.has(t, append(slots(begin, begin+5), slots(begin+6, begin+140)...), slots(begin+5, begin+6))
+				s.has(t, append(slots(begin, begin+5), slots(begin+6, begin+170)...), slots(begin+5, begin+6))
 				s.lists(t, begin+5)
 				if n := one.Status().Lost; n != 1 {
 					t.Errorf("%d are counted as lost", n)
