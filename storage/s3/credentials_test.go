@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -106,6 +107,28 @@ func TestWhoIsRefusedLateDoesNotDropNewCredentials(t *testing.T) {
 	if asked != 2 {
 		t.Errorf("credentials were asked for %d times, want twice", asked)
 	}
+}
+
+// Of the same key there may be many sessions, and one that was dropped may be what the environment still has.
+func TestEachSessionIsDroppedAndAgainAfterAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		token, asked := "1", 0
+		k := keys{cache: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			asked++
+			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s", SessionToken: token}, nil
+		}))}
+		for i, tt := range []struct {
+			after time.Duration
+			token string
+		}{{0, "1"}, {0, "2"}, {2 * time.Second, "2"}, {2 * time.Second, "2"}} {
+			time.Sleep(tt.after)
+			token = tt.token
+			k.renew(aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s", SessionToken: token})
+			if _, err := k.get(t.Context(), time.Minute); err != nil || asked != i+1 {
+				t.Errorf("%d: credentials were asked for %d times, %v", i, asked, err)
+			}
+		}
+	})
 }
 
 func TestCredentialsThatStayExpiredAreNamed(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -138,6 +139,33 @@ func TestErrorsSayWhatToAllow(t *testing.T) {
 		if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "allow "+want) {
 			t.Errorf("%s: %v", op, err)
 		}
+	}
+}
+
+func TestErrorsSayThatAKeyMustBeAllowedToo(t *testing.T) {
+	for sse, want := range map[string]bool{"": false, "AES256": false, "aws:kms": true, "aws:kms:dsse": true} {
+		s := &Store{cfg: Config{Bucket: "b", SSE: sse}}
+		for _, op := range []string{"PutObject", "GetObject"} {
+			err := s.explain(call{op: op, key: "k"}, 1, config, denied, answer(403, "AccessDenied"))
+			if strings.Contains(err.Error(), "kms:GenerateDataKey and kms:Decrypt") != want {
+				t.Errorf("%s %q: %v", op, sse, err)
+			}
+		}
+	}
+}
+
+func TestWhatIsSaidToBeTooLongIsNotRead(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := readAll(strings.NewReader("x"), maxBlob+1); !errors.Is(err, storage.ErrCorrupt) {
+		t.Errorf("more than anything of ours: %v", err)
+	}
+	if b, err := readAll(strings.NewReader("x"), maxBlob); err != nil || string(b) != "x" {
+		t.Errorf("a short body that is said to be long: %d bytes, %v", len(b), err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 4*maxTrust {
+		t.Errorf("%d bytes of memory were taken on a word", n)
 	}
 }
 

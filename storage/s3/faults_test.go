@@ -58,6 +58,17 @@ func TestALostAcknowledgementOfASwapIsSuccess(t *testing.T) {
 	}
 }
 
+// Who was not asked twice has lost no acknowledgement: the same content is another instance's.
+func TestTheSameContentOfAnotherInstanceIsStale(t *testing.T) {
+	s := storeAt(t, server(t).Endpoint)
+	if _, err := s.Swap(t.Context(), key, blob("same"), ""); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := s.Swap(t.Context(), key, blob("same"), ""); !errors.Is(err, storage.ErrStale) {
+		t.Errorf("Swap = %q, %v, want ErrStale", v, err)
+	}
+}
+
 // Between a Swap whose acknowledgement is lost and its second attempt another instance replaces the document.
 func TestASwapThatWasReplacedBeforeItsSecondAttemptIsStale(t *testing.T) {
 	srv := server(t)
@@ -82,6 +93,16 @@ func TestASwapThatWasReplacedBeforeItsSecondAttemptIsStale(t *testing.T) {
 	}
 	if b, err := other.Get(t.Context(), key); err != nil || !b.Equal(blob("theirs")) {
 		t.Errorf("Get = %s, %v, want theirs", b.Pieces, err)
+	}
+}
+
+// What is refused because it is there, and then is not, was deleted meanwhile: nobody may believe that it is stored.
+func TestAPutThatIsRefusedForNothingIsUnavailable(t *testing.T) {
+	p := between(t, server(t).Endpoint, method("PUT"), func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		refuse(w, http.StatusPreconditionFailed, "PreconditionFailed")
+	})
+	if err := storeAt(t, p.URL).Put(t.Context(), key, blob("media")); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("Put = %v, want ErrUnavailable", err)
 	}
 }
 
