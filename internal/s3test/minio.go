@@ -26,7 +26,7 @@ func StartMinIO(t testing.TB, bucket string, variables ...string) *Server {
 		t.Skip("!!!! NOT TESTED: there is no MinIO: name its binary with MOQPACK_TEST_MINIO, as .ci/run does")
 	}
 	home := t.TempDir()
-	return start(t, bucket, "/minio/health/ready", func(s *Server) *exec.Cmd {
+	return start(t, bucket, "/minio/health/cluster", func(s *Server) *exec.Cmd {
 		cmd := exec.Command(path, "server", "--quiet", "--address", s.addr, s.Data)
 		cmd.Env = append([]string{
 			"MINIO_ROOT_USER=" + s.Access, "MINIO_ROOT_PASSWORD=" + s.Secret, "HOME=" + home, "MINIO_DOMAIN=" + Domain, "MINIO_BROWSER=off", "MINIO_SITE_REGION=us-east-1",
