@@ -164,6 +164,11 @@ func (s *Store) Load(ctx context.Context, key string) (b storage.Blob, v storage
 			return err
 		}
 		s.metrics.received(int64(len(content)))
+		if aws.ToString(out.ContentEncoding) == encoding { // whoever put it so
+			if content, err = unpacked(content); err != nil {
+				return err
+			}
+		}
 		b = storage.Blob{
 			Pieces: [][]byte{content}, ContentType: aws.ToString(out.ContentType), CacheControl: aws.ToString(out.CacheControl),
 		}
@@ -213,7 +218,11 @@ func (s *Store) Swap(ctx context.Context, key string, b storage.Blob, old storag
 			return "", fmt.Errorf("swap %s: %w", key, cmp.Or(err, storage.ErrStale))
 		}
 	}
-	v, sent, err := s.put(ctx, key, b, func(in *api.PutObjectInput) {
+	body, packed := s.compressed(b)
+	v, sent, err := s.put(ctx, key, body, func(in *api.PutObjectInput) {
+		if packed {
+			in.ContentEncoding = aws.String(encoding)
+		}
 		switch {
 		case !conditional:
 		case old == "":
