@@ -196,3 +196,27 @@ func TestASegmentThatDiskAndBucketHaveLostIsAGap(t *testing.T) {
 		}
 	})
 }
+
+func TestASegmentOfARecordingMayBeLostToo(t *testing.T) {
+	dir := t.TempDir()
+	inWorld(t, sim.Path{Latency: 20 * time.Millisecond}, func(w *world) {
+		pub := w.publish(sim.Faults{}, nil)
+		h := w.hoarding(w.t, pub, dir, func(*Config) {})
+		if err := pub.End([]string{"demo"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		stores := map[string]storage.Store{"disk": h.keeps[0].store}
+		for what, body := range h.documents(stores) {
+			if !strings.Contains(body, "#EXT-X-ENDLIST") {
+				t.Fatalf("%s has not ended:\n%s", what, body)
+			}
+		}
+		h.damage()
+		if _, err := h.Store().Get(w.t.Context(), h.key); !errors.Is(err, storage.ErrCorrupt) {
+			t.Fatalf("a damaged segment: %v", err)
+		}
+		time.Sleep(4 * time.Second)
+		h.lists(stores, 1)
+	})
+}

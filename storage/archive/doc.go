@@ -18,7 +18,8 @@
 // What grows with time is the chunks of the record and the media, which a Keeper bounds, and two things that nobody prunes: the
 // head has every track and epoch there ever was, some 170 bytes for each epoch of a track, and each epoch has a claim of about as
 // many. A publisher that begins anew once an hour makes that 7 MB of head in a year with five tracks, which is read every 30 s: give
-// such a channel a new name in time.
+// such a channel a new name in time. An instance that runs has all epochs in mind that it saw, and would bring back what another one had
+// pruned; what a hold keeps needs epochs from before Head.First; and a claim that is gone can be claimed anew, and otherwise.
 //
 // Where things are:
 //

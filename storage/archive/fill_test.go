@@ -18,8 +18,8 @@ type pair struct {
 	other     *running
 }
 
-func newPair(t *testing.T) *pair {
-	p := &pair{t: t, one: newBroadcast(t, 300, "v", "a"), two: newBroadcast(t, 300, "v", "a"), disk: newBucket(t), s3: newBucket(t)}
+func newPair(t *testing.T, window int) *pair {
+	p := &pair{t: t, one: newBroadcast(t, window, "v", "a"), two: newBroadcast(t, window, "v", "a"), disk: newBucket(t), s3: newBucket(t)}
 	p.two.lost["v"] = slots(begin+10, begin+30)
 	p.startOne()
 	p.other = start(t, p.two, Config{Name: "s3", Store: p.s3})
@@ -52,7 +52,7 @@ func (p *pair) live(from, to uint64) {
 func (p *pair) united(to uint64) {
 	p.t.Helper()
 	p.s3.has(p.t, slots(begin, to), nil)
-	whole := newBroadcast(p.t, 300, "v", "a")
+	whole := newBroadcast(p.t, p.one.plan.Window, "v", "a")
 	whole.start(begin)
 	for n := uint64(begin); n < to; n++ {
 		whole.play(n)
@@ -71,7 +71,7 @@ func (p *pair) united(to uint64) {
 func TestWhatOnlyTheDiskOfAKilledInstanceHasGetsToTheBucket(t *testing.T) {
 	for _, disturbed := range []bool{false, true} {
 		inBubble(t, func(t *testing.T) {
-			p := newPair(t)
+			p := newPair(t, 300)
 			p.live(begin, begin+10)
 			p.cut = true
 			p.live(begin+10, begin+30)
@@ -105,13 +105,13 @@ func TestWhatOnlyTheDiskOfAKilledInstanceHasGetsToTheBucket(t *testing.T) {
 // The same without a kill: the way to the bucket comes back after memory and timelines have forgotten what only the disk has.
 func TestWhatTheOtherInstanceRecordedAsAGapComesFromTheDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		p := newPair(t)
+		p := newPair(t, 6)
 		p.live(begin, begin+10)
 		p.cut = true
-		p.live(begin+10, begin+700)
+		p.live(begin+10, begin+50)
 		p.cut = false
-		p.live(begin+700, begin+720)
+		p.live(begin+50, begin+80)
 		after(time.Minute)
-		p.united(begin + 720)
+		p.united(begin + 80)
 	})
 }
