@@ -116,9 +116,15 @@ func (s *Segmenter) Object(ctx context.Context, now time.Time, track string, o m
 	return s.admit(ctx, now, t, &u)
 }
 
-// Tick lets time pass while no object comes, so that the plan, or the tracks of a past, do not wait for ever. Once a second is
-// often enough; when media is being published it does nothing.
-func (s *Segmenter) Tick(ctx context.Context, now time.Time) error { return s.settle(ctx, now, false) }
+// Tick lets time pass while no object comes, so that the plan, the tracks of a past, or a new time base do not wait for ever. Once a
+// second is often enough; when media is being published it does nothing.
+func (s *Segmenter) Tick(ctx context.Context, now time.Time) error {
+	err := s.settle(ctx, now, false)
+	for _, t := range s.tracks {
+		err = join(err, s.land(ctx, now, t, false))
+	}
+	return err
+}
 
 // End says that the broadcast is complete: open segments are closed and the timelines end.
 func (s *Segmenter) End(ctx context.Context) error {
