@@ -133,6 +133,12 @@ step_storage() {
 	export MOQPACK_TEST_S3_ENDPOINT=http://127.0.0.1:$s3 MOQPACK_TEST_S3_ACCESS=$AWS_ACCESS_KEY_ID MOQPACK_TEST_S3_SECRET=$AWS_SECRET_ACCESS_KEY
 	go test -count=1 ./storage/s3 || failed=1
 	stop minio || true
+
+	say "--- roles, sessions, encryption, classes, virtual hosts"
+	export MOQPACK_TEST_MINIO=$tools/minio-$MINIO
+	go test -count=1 -v -run 'MinIO|Asked|Session|Role|RealStore' ./storage/s3 ./cmd/moqpack >"$ARTEFACTS/minio-tests.log" || failed=1
+	grep -E '^(---|ok|FAIL)' "$ARTEFACTS/minio-tests.log"
+	grep 'NOT TESTED' "$ARTEFACTS/minio-tests.log" && failed=1
 	return $failed
 }
 

@@ -11,6 +11,10 @@ const longJump = 10
 
 // admit holds a unit against the media time of its track before its samples are folded in.
 func (s *Segmenter) admit(ctx context.Context, now time.Time, t *track, u *unit) error {
+	if t.landing != nil {
+		t.landing.keep(now, t, u)
+		return s.land(ctx, now, t, u.ended || t.landing.bytes > s.cfg.HoldBytes)
+	}
 	if len(u.samples) == 0 {
 		return s.endOf(ctx, now, t, u)
 	}
@@ -25,7 +29,7 @@ func (s *Segmenter) admit(ctx context.Context, now time.Time, t *track, u *unit)
 	switch {
 	case u.init.Timescale != c.timescale: // another clock: there is nothing to compare
 		d = 0
-	case d > longJump*second || d <= -second:
+	case jumps(d, u):
 		return s.jump(ctx, now, t, u)
 	case d < -c.half || c.timed && first <= c.last:
 		return s.bad(t, u.loc, errOverlap)
@@ -42,6 +46,19 @@ func (s *Segmenter) admit(ctx context.Context, now time.Time, t *track, u *unit)
 		err = join(err, s.finish(ctx, t, !u.doubt))
 	}
 	return err
+}
+
+// jumps reports whether a unit that begins d after the end of the media before it is far from that.
+func jumps(d int64, u *unit) bool {
+	second := int64(u.init.Timescale)
+	return d > longJump*second || d <= -second
+}
+
+// confirms reports whether u follows on from p.
+func confirms(p, u *unit) bool {
+	last, second := &p.samples[len(p.samples)-1], int64(u.init.Timescale)
+	d := u.samples[0].DTS - last.DTS - int64(last.Dur)
+	return d > -second && d <= second && u.samples[0].DTS > last.DTS && p.init == u.init
 }
 
 // endOf takes the end of a group or of the track that comes without samples.
@@ -66,14 +83,14 @@ func (s *Segmenter) jump(ctx context.Context, now time.Time, t *track, u *unit) 
 	var err error
 	if p := t.suspect; p != nil {
 		t.suspect = nil
-		last := &p.samples[len(p.samples)-1]
-		d := u.samples[0].DTS - last.DTS - int64(last.Dur)
-		if second := int64(t.cut.timescale); d > -second && d <= second && u.samples[0].DTS > last.DTS && p.init == u.init {
+		if confirms(p, u) {
 			t.doubt = false
-			err = s.rebase(ctx, now, t, p.samples[0].DTS, !p.lost && !p.doubt)
+			t.landing = &landing{since: now, whole: !p.lost && !p.doubt}
 			p.lost = false // the jump says so
-			err = join(err, s.fold(ctx, now, t, p))
-			return join(err, s.admit(ctx, now, t, u))
+			t.landing.keep(now, t, p)
+			t.landing.keep(now, t, u)
+			b, hops := s.hops(now, t, u.samples[0].DTS, t.landing.lag)
+			return s.land(ctx, now, t, hops || !b.arrival)
 		}
 		err = s.bad(t, p.loc, errJump)
 	}

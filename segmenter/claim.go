@@ -66,26 +66,26 @@ func (s *Segmenter) join(ctx context.Context, now time.Time, raw int64, b base) 
 	if !fits {
 		b = s.clear(b, raw, joining)
 	}
+	_, err = s.claim(ctx, now, raw, b, nil, s.headers())
+	return true, err
+}
+
+// headers are the digests of those that all tracks go on with, as far as anyone knows: by them, who did not see a rendition in an
+// epoch tells whether it goes on there.
+func (s *Segmenter) headers() map[string]string {
 	inits := map[string]string{}
 	for _, t := range s.tracks {
 		if d := t.digests(); len(d) > 0 {
 			inits[t.info.Name] = d[0]
 		}
 	}
-	_, err = s.claim(ctx, now, raw, b, nil, inits)
-	return true, err
+	return inits
 }
 
 // begin opens a new epoch of the whole presentation: t's media goes on at raw, the slot were media time Unix time.
 func (s *Segmenter) begin(ctx context.Context, now time.Time, t *track, raw int64, b base) (*epoch, error) {
-	inits := map[string]string{}
-	for _, o := range s.tracks {
-		if o == t {
-			inits[t.info.Name] = t.header.init.Digest
-		} else if o.next != nil && o.next.header.init != nil {
-			inits[o.info.Name] = o.next.header.init.Digest
-		}
-	}
+	inits := s.headers()
+	inits[t.info.Name] = t.header.init.Digest
 	return s.claim(ctx, now, raw, b, t, inits)
 }
 

@@ -10,7 +10,7 @@
 //   - unwrap.go lets the reader of the track's packaging (package demux) unwrap an object, and makes headers canonical.
 //   - hold.go keeps units until gauge.go has measured enough for plan.go to fix the constants of the channel.
 //   - admit.go holds a unit against the media time of its track: overlaps and lone wild times are bad input, holes are losses,
-//     a jump that a second object confirms is a restart.
+//     a jump that a second object confirms is a restart. burst.go waits where only the clock can tell what time it then is.
 //   - cut.go decides where parts and segments begin; publish.go puts them and appends them to the timeline.
 //   - epoch.go maps media time to slots, and follows jumps and new headers into new epochs.
 //

@@ -142,28 +142,30 @@ func (s *Segmenter) found(ctx context.Context, now time.Time, t *track, u *unit)
 	return err
 }
 
-// rebase follows a jump of t's media time to at: over a hole on the same time base, or to a new base in a new epoch. whole says
-// that no media is missing before it: then every instance begins there.
-func (s *Segmenter) rebase(ctx context.Context, now time.Time, t *track, at int64, whole bool) error {
+// hops reports whether t's media time jumps to at over a hole on the same time base, and which other base it jumps to if it does not.
+func (s *Segmenter) hops(now time.Time, t *track, at int64, lag *big.Rat) (base, bool) {
+	b := s.baseOf(now, at, t.cut.timescale, lag)
+	return b, b.shift == t.cut.base.shift && at >= t.cut.next
+}
+
+// rebase follows a jump of t's media time: over a hole on the same time base, or to a new base in a new epoch. If no media is
+// missing before it, every instance begins there.
+func (s *Segmenter) rebase(ctx context.Context, now time.Time, t *track, l *landing) error {
 	c := &t.cut
 	err := s.lose(t)
-	b := s.baseOf(now, at, c.timescale, behind(now, at, c.timescale))
-	raw := c.rawSlot(at)
-	if b.shift == c.base.shift && at >= c.next {
+	b, hops := s.hops(now, t, l.live(), l.lag)
+	if hops {
 		return err
 	}
-	if t.epoch < 0 {
-		c.base, c.timed = b, false
-		return err
-	}
+	first, live := c.rawSlot(l.units[0].unit.samples[0].DTS), c.rawSlot(l.live())
 	e := s.pending(t)
-	if e == nil || absolute(raw+e.base.shift-e.first) > int64(s.cfg.Window) {
+	if e == nil || absolute(live+e.base.shift-e.first) > int64(s.cfg.Window) {
 		var fault error
-		e, fault = s.begin(ctx, now, t, raw, s.clear(b, raw, !joining))
+		e, fault = s.begin(ctx, now, t, first, s.clear(b, live, !joining))
 		err = join(err, fault)
 	} // else another rendition jumped first
 	s.enter(t, e, e.base)
-	c.continuous = whole && raw+e.base.shift <= e.from // or the epoch may have begun before this media
+	c.continuous = l.whole && first+e.base.shift <= e.from // or the epoch may have begun before this media
 	return err
 }
 

@@ -91,10 +91,7 @@ func (s *Segmenter) replay(ctx context.Context, units []held, kind media.Kind) (
 // measured reports whether the plan can be fixed after so much waiting: every track has shown its frame duration, and the group
 // duration is known. Where the origin must be taken from arrival time, the burst of a join must be over.
 func (s *Segmenter) measured(waited time.Duration) bool {
-	const (
-		patience = maxGroup * time.Second // with tracks that do send
-		burst    = time.Second / 2
-	)
+	const patience = maxGroup * time.Second // with tracks that do send
 	video, group := false, false
 	for _, t := range s.tracks {
 		g := &t.gauge

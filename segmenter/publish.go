@@ -288,7 +288,11 @@ func (s *Segmenter) finish(ctx context.Context, t *track, whole bool) error {
 		t.done = true
 		return nil
 	}
-	err := s.closeIf(ctx, t, whole && t.cut.live && !t.doubt)
+	var err error
+	for t.landing != nil { // what it keeps may jump again
+		err = join(err, s.land(ctx, t.landing.since, t, true))
+	}
+	err = join(err, s.closeIf(ctx, t, whole && t.cut.live && !t.doubt))
 	err = join(err, s.abandon(t))
 	t.done = true
 	return join(err, t.line.End())

@@ -129,9 +129,15 @@ func (s *Segmenter) take(ctx context.Context, now time.Time, t *track) (err erro
 	return err
 }
 
-// Tick lets time pass while no object comes, so that the plan, or the tracks of a past, do not wait for ever. Once a second is
-// often enough; when media is being published it does nothing.
-func (s *Segmenter) Tick(ctx context.Context, now time.Time) error { return s.settle(ctx, now, false) }
+// Tick lets time pass while no object comes, so that the plan, the tracks of a past, or a new time base do not wait for ever. Once a
+// second is often enough; when media is being published it does nothing.
+func (s *Segmenter) Tick(ctx context.Context, now time.Time) error {
+	err := s.settle(ctx, now, false)
+	for _, t := range s.tracks {
+		err = join(err, s.land(ctx, now, t, false))
+	}
+	return err
+}
 
 // End says that the broadcast is complete: open segments are closed and the timelines end.
 func (s *Segmenter) End(ctx context.Context) error {
@@ -149,6 +155,13 @@ func (s *Segmenter) End(ctx context.Context) error {
 		err = join(err, s.finish(ctx, t, true))
 	}
 	return err
+}
+
+// Lose makes a gap of a segment that the timeline of a track lists and that no store has any more, and reports whether there was one.
+// It may be called after End, too.
+func (s *Segmenter) Lose(track string, n uint64) bool {
+	t := s.track(track)
+	return t != nil && t.line != nil && t.line.Lose(n)
 }
 
 // Output is what the channel publishes: nil until the plan is fixed, unless there is a past, and a new value whenever the set of renditions changes.

@@ -32,6 +32,7 @@ type track struct {
 	rejoins bool               // line has a past that ends before the first segment to come
 	lent    []timeline.Segment // published by another instance meanwhile
 	suspect *unit              // a jump in time that the next object must confirm
+	landing *landing           // after one that was confirmed
 	doubt   bool               // an object was dropped: unless the next one follows on, media is missing
 }
 

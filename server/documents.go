@@ -27,7 +27,7 @@ type stamp struct {
 	from        uint64             // Presentation.From
 	first, edge uint64
 	open, ended bool
-	epoch       int
+	epoch, lost int
 }
 
 func (v view) stamp(s *timeline.Snapshot, from uint64) stamp {
@@ -35,7 +35,7 @@ func (v view) stamp(s *timeline.Snapshot, from uint64) stamp {
 		return stamp{snapshot: s, from: from}
 	}
 	first, _ := s.First()
-	return stamp{from: from, first: first, edge: s.Position().N, open: s.Open != nil, ended: s.Ended, epoch: s.Current().Index}
+	return stamp{from: from, first: first, edge: s.Position().N, open: s.Open != nil, ended: s.Ended, epoch: s.Current().Index, lost: s.Lost}
 }
 
 // depends reports whether a new version of the track makes a new version of the view. A media playlist's reports on other

@@ -152,6 +152,25 @@ func TestMediaThatWasLostIsAGapAndAHeaderAFault(t *testing.T) {
 	}
 }
 
+func TestASegmentThatIsKnownToBeLostIsListedAsAGap(t *testing.T) {
+	show := newShow(t)
+	show.segments(first, first+3)
+	s := newServer(t, Config{}, show)
+	urls := []string{"/demo/v/index.m3u8", "/demo/v/legacy.m3u8"}
+	etags := map[string]string{}
+	for _, url := range urls {
+		etags[url] = get(s, url).Header().Get("ETag")
+	}
+	show.timeline("v").Timeline.Lose(first + 1)
+	for _, url := range urls {
+		w := get(s, url)
+		if body := w.Body.String(); strings.Count(body, "#EXT-X-GAP") != 1 || w.Header().Get("ETag") == etags[url] {
+			t.Errorf("%s has no gap, or ETag %s as before:\n%s", url, etags[url], body)
+		}
+	}
+	expect(t, get(s, "/demo/v/901.m4s"), 204, "public, max-age=1")
+}
+
 func TestBadConfigurationsAreRefused(t *testing.T) {
 	show := newShow(t)
 	if _, err := New(Config{CertFile: "x"}, nil); !errors.Is(err, ErrConfig) {

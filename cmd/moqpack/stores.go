@@ -77,7 +77,7 @@ func openBucket(ctx context.Context, c config.S3, log *slog.Logger, metrics *s3.
 	}
 	return s3.New(ctx, s3.Config{
 		Bucket: bucket, Prefix: prefix, Endpoint: c.Endpoint, Region: c.Region, Profile: c.Profile, Role: c.Role,
-		PathStyle: c.PathStyle, SSE: c.SSE, KMSKey: c.KMSKey, StorageClass: c.StorageClass,
+		PathStyle: c.PathStyle, SSE: c.SSE, KMSKey: c.KMSKey, StorageClass: c.StorageClass, Gzip: c.Gzip,
 	}, log, metrics)
 }
 

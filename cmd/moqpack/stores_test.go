@@ -19,13 +19,19 @@ import (
 func bucket(t *testing.T) *s3test.Server {
 	t.Helper()
 	srv := s3test.Start(t, "recordings")
+	environment(t, srv)
+	return srv
+}
+
+// environment has the credentials of a server, and nothing else that this machine knows of AWS.
+func environment(t *testing.T, srv *s3test.Server) {
+	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", srv.Access)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", srv.Secret)
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	return srv
 }
 
 func TestCheckSaysWhatIsWrongWithABucket(t *testing.T) {

@@ -32,7 +32,8 @@ const measured = "video-360"
 // feeder hands one broadcast, in real time, to several channels, and knows from a segmenter of its own which object completes a
 // part: all segmenters cut alike.
 type feeder struct {
-	b       *testing.B
+	tb      testing.TB
+	cfg     segmenter.Config
 	on      *live.Broadcast
 	at      map[string]media.Location // of the next object, by track
 	oracle  *segmenter.Segmenter
@@ -46,7 +47,8 @@ type liveLine struct {
 	name    string
 	channel *Channel
 	origin  http.Handler
-	trouble atomic.Pointer[storagetest.Fault] // of its S3; nil: none
+	trouble atomic.Pointer[storagetest.Fault] // of its troubled stores; nil: none
+	met     atomic.Int64                      // operations that met it
 	answer  chan time.Time                    // when the request under way was answered; nil: none is
 	took    []time.Duration
 }
@@ -58,52 +60,57 @@ func (nowhere) Put(context.Context, segmenter.Media) error { return nil }
 
 var errDown = errors.New("connection refused")
 
-func newFeeder(b *testing.B) *feeder {
+func newFeeder(tb testing.TB) *feeder {
 	demo, err := live.Demo("demo")
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	on, err := live.Open(demo)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	f := &feeder{b: b, on: on, at: map[string]media.Location{}, stopped: make(chan struct{})}
-	if f.oracle, err = segmenter.New(segmenter.DefaultConfig(), nowhere{}, nil, nil); err != nil {
-		b.Fatal(err)
+	f := &feeder{tb: tb, cfg: segmenter.DefaultConfig(), on: on, at: map[string]media.Location{}, stopped: make(chan struct{})}
+	if f.oracle, err = segmenter.New(f.cfg, nowhere{}, nil, nil); err != nil {
+		tb.Fatal(err)
 	}
-	b.Cleanup(func() { close(f.stopped) })
+	tb.Cleanup(func() { close(f.stopped) })
 	return f
 }
 
-// join adds a line.
-func (f *feeder) join(name string, onDisk bool, bucket storage.Durable) {
-	l := &liveLine{name: name}
-	cfg := Config{
-		Name: name, Segmenter: segmenter.DefaultConfig(), Memory: storage.NewMemory(256 << 20), Logger: slog.New(slog.DiscardHandler),
-	}
-	if onDisk {
-		d, err := disk.Open(f.b.TempDir(), 0)
-		if err != nil {
-			f.b.Fatal(err)
+// troubled is a store that has the line's trouble.
+func (l *liveLine) troubled(store storage.Durable) storage.Durable {
+	return &storagetest.Faulty{Store: store, Plan: func(storagetest.Op, string) storagetest.Fault {
+		if t := l.trouble.Load(); t != nil {
+			l.met.Add(1)
+			return *t
 		}
-		f.b.Cleanup(func() { _ = d.Close() })
-		cfg.Disk = d
+		return storagetest.Fault{}
+	}}
+}
+
+// disk is an empty one.
+func (f *feeder) disk() storage.Durable {
+	d, err := disk.Open(f.tb.TempDir(), 0)
+	if err != nil {
+		f.tb.Fatal(err)
 	}
-	if bucket != nil {
-		cfg.S3 = &storagetest.Faulty{Store: bucket, Plan: func(storagetest.Op, string) storagetest.Fault {
-			if t := l.trouble.Load(); t != nil {
-				return *t
-			}
-			return storagetest.Fault{}
-		}}
+	f.tb.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+// join adds a line that is recorded in these stores; nil: not there.
+func (f *feeder) join(l *liveLine, disk, bucket storage.Durable) {
+	cfg := Config{
+		Name: l.name, Segmenter: f.cfg, Memory: storage.NewMemory(256 << 20), Disk: disk, S3: bucket,
+		Logger: slog.New(slog.DiscardHandler),
 	}
 	var err error
 	if l.channel, err = New(cfg); err != nil {
-		f.b.Fatal(err)
+		f.tb.Fatal(err)
 	}
 	s, err := server.New(server.Config{}, []server.Channel{l.channel})
 	if err != nil {
-		f.b.Fatal(err)
+		f.tb.Fatal(err)
 	}
 	l.origin = s.Handler()
 	ctx, stop := context.WithCancel(context.Background())
@@ -115,7 +122,7 @@ func (f *feeder) join(name string, onDisk bool, bucket storage.Durable) {
 			return ctx.Err()
 		})
 	}()
-	f.b.Cleanup(func() {
+	f.tb.Cleanup(func() {
 		stop()
 		<-done
 	})
@@ -126,18 +133,18 @@ func (f *feeder) join(name string, onDisk bool, bucket storage.Durable) {
 func (f *feeder) begin() {
 	text, err := f.on.Catalog(time.Now(), nil, false)
 	if err != nil {
-		f.b.Fatal(err)
+		f.tb.Fatal(err)
 	}
 	c, err := catalog.NewDecoder(catalog.Config{Namespace: f.on.Namespace}).Decode(media.Object{Payload: text})
 	if err != nil {
-		f.b.Fatal(err)
+		f.tb.Fatal(err)
 	}
-	if err := f.oracle.Catalog(f.b.Context(), time.Now(), c.Tracks); err != nil {
-		f.b.Fatal(err)
+	if err := f.oracle.Catalog(f.tb.Context(), time.Now(), c.Tracks); err != nil {
+		f.tb.Fatal(err)
 	}
 	for _, l := range f.lines {
-		if _, err := l.channel.Catalog(f.b.Context(), c); err != nil {
-			f.b.Fatal(err)
+		if _, err := l.channel.Catalog(f.tb.Context(), c); err != nil {
+			f.tb.Fatal(err)
 		}
 	}
 	for _, s := range f.on.Sources() {
@@ -159,7 +166,7 @@ func (f *feeder) next() (track string, o media.Object) {
 	f.at[first.Name], o.Last = next, next.Group != o.Group
 	body, err := first.Payload(o.Location)
 	if err != nil {
-		f.b.Fatal(err)
+		f.tb.Fatal(err)
 	}
 	o.Payload = body
 	<-time.After(time.Until(first.Due(o.Location)))
@@ -182,8 +189,8 @@ func (f *feeder) position() timeline.Position {
 func (f *feeder) step() bool {
 	track, o := f.next()
 	before := f.position()
-	if err := f.oracle.Object(f.b.Context(), time.Now(), track, o); err != nil {
-		f.b.Fatal(err)
+	if err := f.oracle.Object(f.tb.Context(), time.Now(), track, o); err != nil {
+		f.tb.Fatal(err)
 	}
 	after := f.position()
 	part := before.N > 0 && (after.N == before.N && after.Parts > before.Parts || after.N > before.N && f.parts(before.N) > before.Parts)
@@ -191,17 +198,23 @@ func (f *feeder) step() bool {
 	for i := range f.lines {
 		l := f.lines[(i+f.turn)%len(f.lines)]
 		began := time.Now()
-		if err := l.channel.Object(f.b.Context(), track, o); err != nil {
-			f.b.Fatal(err)
+		if err := l.channel.Object(f.tb.Context(), track, o); err != nil {
+			f.tb.Fatal(err)
 		}
 		if part && l.answer != nil {
 			l.took = append(l.took, (<-l.answer).Sub(began))
 		}
 		if part {
-			l.ask(after)
+			l.ask(f.tb.Context(), after)
 		}
 	}
 	return part
+}
+
+// part gives everyone the objects up to the end of a part of the measured track.
+func (f *feeder) part() {
+	for !f.step() {
+	}
 }
 
 // parts is how many parts slot n of the measured track has.
@@ -215,15 +228,15 @@ func (f *feeder) parts(n uint64) int {
 }
 
 // ask sends what a player has under way all the time: the request for the playlist that has the next part.
-func (l *liveLine) ask(next timeline.Position) {
+func (l *liveLine) ask(ctx context.Context, next timeline.Position) {
 	answer := make(chan time.Time, 1)
 	url := fmt.Sprintf("/%s/%s/index.m3u8?_HLS_msn=%d&_HLS_part=%d", l.name, measured, next.N, next.Parts)
 	go func() {
 		w := httptest.NewRecorder()
-		l.origin.ServeHTTP(w, httptest.NewRequest(http.MethodGet, url, nil))
+		l.origin.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, url, nil))
 		part := manifest.Name{Kind: manifest.Part, Channel: l.name, Track: measured, N: next.N, Part: next.Parts}
 		p := httptest.NewRecorder()
-		l.origin.ServeHTTP(p, httptest.NewRequest(http.MethodGet, "/"+part.Key(), nil))
+		l.origin.ServeHTTP(p, httptest.NewRequestWithContext(ctx, http.MethodGet, "/"+part.Key(), nil))
 		at := time.Now()
 		if w.Code != http.StatusOK || p.Code != http.StatusOK {
 			at = at.Add(time.Hour) // no number that anybody could take for one
@@ -246,17 +259,15 @@ func BenchmarkLivePath(b *testing.B) {
 		b.Fatal(err)
 	}
 	f := newFeeder(b)
-	f.join("none", false, nil)
-	f.join("disk", true, nil)
-	f.join("well", true, bucket)
-	f.join("slow", true, bucket)
-	f.join("down", true, bucket)
-	f.join("dead", true, bucket)
+	f.join(&liveLine{name: "none"}, nil, nil)
+	f.join(&liveLine{name: "disk"}, f.disk(), nil)
+	for _, name := range []string{"well", "slow", "down", "dead"} {
+		l := &liveLine{name: name}
+		f.join(l, f.disk(), l.troubled(bucket))
+	}
 	f.begin()
-	for warm := 0; warm < 12; { // two segments
-		if f.step() {
-			warm++
-		}
+	for range 12 { // two segments
+		f.part()
 	}
 	for _, l := range f.lines {
 		l.took = nil
@@ -270,15 +281,14 @@ func BenchmarkLivePath(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		for !f.step() {
-		}
+		f.part()
 	}
 	b.StopTimer()
-	f.tell()
+	f.tell(b)
 }
 
 // tell reports the distribution of every line, and its middle as a multiple of that of the first.
-func (f *feeder) tell() {
+func (f *feeder) tell(b *testing.B) {
 	base := 0.0
 	for i, l := range f.lines {
 		slices.Sort(l.took)
@@ -288,8 +298,8 @@ func (f *feeder) tell() {
 		if i == 0 {
 			base = at(50)
 		}
-		f.b.ReportMetric(at(50), l.name+"-p50-µs")
-		f.b.ReportMetric(at(99), l.name+"-p99-µs")
-		f.b.ReportMetric(at(50)/base, l.name+"-p50/none")
+		b.ReportMetric(at(50), l.name+"-p50-µs")
+		b.ReportMetric(at(99), l.name+"-p99-µs")
+		b.ReportMetric(at(50)/base, l.name+"-p50/none")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/segmenter"
 	"github.com/moqpack/moqpack/server"
 	"github.com/moqpack/moqpack/storage"
@@ -53,8 +54,9 @@ type Channel struct {
 	cfg     segmenter.Config
 	source  *subscriber.Source
 	memory  *storage.Memory
-	keeps   []*keep         // nearest first
-	media   *storage.Tiers  // memory, and behind it the keeps
+	keeps   []*keep        // nearest first
+	media   storage.Getter // memory, and behind it the keeps
+	losses  *losses
 	ledger  *archive.Ledger // nil without keeps
 	shared  bool            // the ledger is one that other instances read
 	hot     *storage.Hot    // driven by foldAll
@@ -79,6 +81,7 @@ type Channel struct {
 type event struct {
 	catalog *catalog.Catalog // with
 	want    chan<- []string  // for the names of the tracks to subscribe to; or
+	lost    *manifest.Name   // a segment that is in no store any more; or
 	track   string
 	object  media.Object
 }
@@ -101,9 +104,9 @@ func New(cfg Config) (*Channel, error) {
 		name: cfg.Name, namespace: cfg.Namespace, cfg: cfg.Segmenter, source: cfg.Source, memory: cfg.Memory,
 		log: cfg.Logger.With("channel", cfg.Name), metrics: cfg.Metrics,
 		elsewhere: cfg.Elsewhere, stale: cfg.Stale, incomplete: cfg.Incomplete, fairPlay: cfg.FairPlay, shared: cfg.S3 != nil,
-		events: make(chan event),
+		events: make(chan event), losses: newLosses(),
 	}
-	c.keeps, c.media = newKeeps(&cfg, c.memory, c.log)
+	c.keeps, c.media = newKeeps(&cfg, c.memory, c.losses, c.log)
 	if n := len(c.keeps); n > 0 {
 		c.ledger = archive.NewLedger(c.keeps[n-1].store, c.name, claimPatience, c.log)
 		c.ledger.Exclusive = !c.shared
@@ -149,6 +152,12 @@ func (c *Channel) run(ctx context.Context, read func(context.Context) error) err
 		c.watch(ctx, fold)
 		return nil
 	})
+	if len(c.keeps) > 0 {
+		g.Go(func() error {
+			c.mourn(ctx)
+			return nil
+		})
+	}
 	return g.Wait()
 }
 
@@ -167,16 +176,33 @@ func (c *Channel) foldAll(ctx context.Context, fold *segmenter.Segmenter, ended 
 			c.report(fold.End(ctx), "")
 			c.count(fold)
 			c.log.Info("broadcast ended")
-			return nil
+			return c.outlive(ctx, fold)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
+// outlive is foldAll after the end: what is kept may still be lost.
+func (c *Channel) outlive(ctx context.Context, fold *segmenter.Segmenter) error {
+	for len(c.keeps) > 0 {
+		select {
+		case e := <-c.events:
+			c.apply(ctx, fold, e)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
 func (c *Channel) apply(ctx context.Context, fold *segmenter.Segmenter, e event) {
-	if e.catalog != nil {
+	switch {
+	case e.catalog != nil:
 		e.want <- c.follow(ctx, fold, e.catalog)
+		return
+	case e.lost != nil:
+		fold.Lose(e.lost.Track, e.lost.N)
 		return
 	}
 	err := fold.Object(ctx, time.Now(), e.track, e.object)

@@ -27,7 +27,7 @@ type keep struct {
 }
 
 // newKeeps sets up the archives, nearest first, and the store that viewers are served from: memory, and behind it theirs.
-func newKeeps(cfg *Config, memory storage.Store, log *slog.Logger) (keeps []*keep, media *storage.Tiers) {
+func newKeeps(cfg *Config, memory storage.Store, lost *losses, log *slog.Logger) (keeps []*keep, media storage.Getter) {
 	tiers := []storage.Getter{memory}
 	for _, s := range []struct {
 		name  string
@@ -43,7 +43,7 @@ func newKeeps(cfg *Config, memory storage.Store, log *slog.Logger) (keeps []*kee
 			Logger: log, Metrics: cfg.Archive,
 		}
 		if n := len(keeps); n > 0 {
-			c.Nearer = keeps[n-1].archive
+			c.Nearer, c.Media = keeps[n-1].archive, lost.hear(c.Media)
 		}
 		k.archive = archive.New(c)
 		keeps, tiers = append(keeps, k), append(tiers, s.store)
@@ -56,9 +56,9 @@ func newKeeps(cfg *Config, memory storage.Store, log *slog.Logger) (keeps []*kee
 		}
 		k.keeper = archive.NewKeeper(c)
 	}
-	media = reader(tiers, keeps, log)
-	media.Cache = rewound
-	return keeps, media
+	viewers := reader(tiers, keeps, log)
+	viewers.Cache = rewound
+	return keeps, lost.hear(viewers)
 }
 
 // reader reads from the tiers, and believes a segment only with the digest that the archives know of it.

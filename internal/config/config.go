@@ -54,6 +54,7 @@ type S3 struct {
 	SSE          string `yaml:"sse"`        // AES256 or aws:kms; empty: what the bucket says
 	KMSKey       string `yaml:"kms_key"`
 	StorageClass string `yaml:"storage_class"`
+	Gzip         bool   `yaml:"gzip"`     // compress long playlists there: players that go there must understand that unasked
 	Redirect     string `yaml:"redirect"` // URL under which viewers reach what is in the bucket; empty: older media is passed on
 }
 

@@ -26,6 +26,7 @@ storage:
     sse: aws:kms
     kms_key: alias/x
     storage_class: STANDARD_IA
+    gzip: true
     redirect: https://cdn.example/live/
 channels:
   - name: studio1
@@ -60,7 +61,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Disk: Disk{Dir: "/var/lib/moqpack", Limit: 50 << 30},
 			S3: S3{
 				URL: "s3://bucket/prefix", Endpoint: "https://s3.example", Region: "eu-central-1", PathStyle: true, Profile: "broadcast",
-				Role: "arn:aws:iam::1:role/x", SSE: "aws:kms", KMSKey: "alias/x", StorageClass: "STANDARD_IA", Redirect: "https://cdn.example/live/",
+				Role: "arn:aws:iam::1:role/x", SSE: "aws:kms", KMSKey: "alias/x", StorageClass: "STANDARD_IA", Gzip: true, Redirect: "https://cdn.example/live/",
 			},
 		},
 		Channels: []Channel{{

@@ -89,6 +89,9 @@ func (s *S3) validate(fs *judge) {
 		if s.PathStyle {
 			fs.add(at+"url", "path_style needs it: s3://BUCKET/PREFIX")
 		}
+		if s.Gzip {
+			fs.add(at+"url", "gzip needs it: s3://BUCKET/PREFIX")
+		}
 		return
 	}
 	u, err := url.Parse(s.URL)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,36 +14,48 @@ import (
 	"time"
 )
 
-// Server is a running versitygw, or one that was stopped. Its methods must not be called at the same time.
+// Server is a running server, or one that was stopped. Its methods must not be called at the same time.
 type Server struct {
 	Endpoint       string // URL; it does not change
 	Access, Secret string
 	Data           string // directory: a sub-directory is a bucket
 
-	t                 testing.TB
-	addr, dir, binary string
-	output            *output
+	t       testing.TB
+	addr    string
+	command func(s *Server) *exec.Cmd
+	ready   string // path that is answered with 200 as soon as the server is of use; empty: as soon as it listens
+	output  *output
 
 	process *os.Process   // nil: it does not run
 	exited  chan struct{} // closed when the process has ended
 }
 
-// Start starts a server with one empty bucket, which ends with the test.
+// Start starts versitygw with one empty bucket, which ends with the test.
 func Start(t testing.TB, bucket string) *Server {
 	t.Helper()
 	path, err := binary(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	home := t.TempDir()
+	return start(t, bucket, "", func(s *Server) *exec.Cmd {
+		cmd := exec.Command(path, "--port", s.addr, "posix", s.Data)
+		cmd.Env = []string{"ROOT_ACCESS_KEY=" + s.Access, "ROOT_SECRET_KEY=" + s.Secret, "HOME=" + home}
+		return cmd
+	})
+}
+
+func start(t testing.TB, bucket, ready string, command func(*Server) *exec.Cmd) *Server {
+	t.Helper()
 	s := &Server{
-		t: t, binary: path, dir: dir, Data: filepath.Join(dir, "data"),
+		t: t, command: command, ready: ready, Data: t.TempDir(),
 		Access: "moqpack-test", Secret: "moqpack-test-secret", output: &output{},
 	}
 	if err := os.MkdirAll(filepath.Join(s.Data, bucket), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Kill)
+	var err error
 	for range 3 { // another process may take the port before the server does
 		s.addr = freeAddr(t)
 		s.Endpoint = "http://" + s.addr
@@ -62,10 +75,9 @@ func (s *Server) Restart() {
 	}
 }
 
-// launch returns when the server listens.
+// launch returns when the server can be used.
 func (s *Server) launch() error {
-	cmd := exec.Command(s.binary, "--port", s.addr, "posix", s.Data)
-	cmd.Env = []string{"ROOT_ACCESS_KEY=" + s.Access, "ROOT_SECRET_KEY=" + s.Secret, "HOME=" + s.dir}
+	cmd := s.command(s)
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("s3test: %w", err)
@@ -77,21 +89,36 @@ func (s *Server) launch() error {
 	}()
 	s.process, s.exited = cmd.Process, exited
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.addr)
-		if err == nil {
-			_ = conn.Close()
-		}
+		up := s.up()
 		select {
 		case <-exited: // whoever listens, it is not this server
 			return fmt.Errorf("s3test: the server ends: %s", s.output)
 		case <-time.After(20 * time.Millisecond):
 		}
-		if err == nil {
+		if up {
 			return nil
 		}
 	}
 	s.Kill()
 	return fmt.Errorf("s3test: the server does not listen: %s", s.output)
+}
+
+// up reports whether the server listens, and says that it is ready if it can.
+func (s *Server) up() bool {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.addr)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	if s.ready == "" {
+		return true
+	}
+	res, err := (&http.Client{Timeout: time.Second}).Get(s.Endpoint + s.ready)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
 
 // Kill ends the server at once, whatever it is doing.

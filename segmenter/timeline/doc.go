@@ -1,4 +1,5 @@
-// Package timeline is the heart of moqpack: one immutable, append-only record of what a track has published.
+// Package timeline is the heart of moqpack: one immutable, append-only record of what a track has published. Only media that is lost
+// afterwards takes something back: its segment becomes a gap.
 //
 // A Timeline has one writer. Every change stores a new Snapshot and then closes the old one's Next channel, so that a
 // blocking playlist reload, a hinted part, a chunked follow of the open segment, an uploader and a test all wait the same

@@ -7,7 +7,8 @@ import (
 // State of a segment.
 type State uint8
 
-// A segment is Open while parts are being added, then Full for ever; or a Gap: some of its media is missing for ever.
+// A segment is Open while parts are being added, then Full, for ever unless its media is lost; or a Gap: some of its media is missing
+// for ever.
 const (
 	Open State = iota
 	Full
@@ -72,6 +73,7 @@ type Snapshot struct {
 	Segments []Segment // contiguous in N, each Full or Gap, oldest first
 	Open     *Segment  // the segment being written: at least one part; nil between segments
 	Ended    bool      // nothing will ever be added
+	Lost     int       // how many of Segments, now or earlier, were Full and became a Gap: their media is gone
 
 	// Frame is the nominal sample duration in ticks, of the current epoch.
 	Frame int64

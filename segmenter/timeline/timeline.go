@@ -11,7 +11,7 @@ import (
 // ErrOrder is returned when the writer breaks an invariant of the timeline: the track must stop.
 var ErrOrder = errors.New("timeline: out of order")
 
-// Timeline is the append-only record of one track. Append, Close, Gap, Begin and End are for its single writer; everything
+// Timeline is the append-only record of one track. Append, Close, Gap, Begin, Lose and End are for its single writer; everything
 // else may be called by anyone.
 type Timeline struct {
 	window int // segments kept
@@ -168,6 +168,22 @@ func (t *Timeline) End() error {
 	next.Ended = true
 	t.publish(s, &next)
 	return nil
+}
+
+// Lose makes a gap of segment n, whose media turned out to be gone for ever, and reports whether it was a full one. That is the only
+// change of what has been published, and may come after the end.
+func (t *Timeline) Lose(n uint64) bool {
+	s := t.snap.Load()
+	if seg := s.Segment(n); seg == nil || seg.State != Full {
+		return false
+	}
+	next := *s
+	next.Segments = slices.Clone(s.Segments) // older snapshots keep their view
+	lost := &next.Segments[n-s.Segments[0].N]
+	lost.State, lost.Size, lost.Parts = Gap, 0, nil
+	next.Lost++
+	t.publish(s, &next)
+	return true
 }
 
 // admits reports whether a part or gap of slot n may follow the snapshot.

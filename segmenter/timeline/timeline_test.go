@@ -127,6 +127,40 @@ func TestBreakKeepsPartsAndLastsToItsEnd(t *testing.T) {
 	}
 }
 
+func TestWhatIsLostBecomesAGap(t *testing.T) {
+	l := begun(t, 5)
+	for n := uint64(10); n < 14; n++ {
+		publish(t, l, n)
+	}
+	must(t, l.End())
+	before := l.Load()
+	was := dump(before)
+	if !l.Lose(11) || l.Lose(11) || l.Lose(9) || l.Lose(14) {
+		t.Error("what is lost is a full segment that is listed, and lost once")
+	}
+	s := l.Load()
+	for i := range s.Segments {
+		want := before.Segments[i]
+		if want.N == 11 {
+			want.State, want.Size, want.Parts = timeline.Gap, 0, nil
+		}
+		if diff := cmp.Diff(want, s.Segments[i]); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if s.Lost != 1 || s.Position() != before.Position() || !s.Ended {
+		t.Errorf("%d lost, at %+v, ended %v", s.Lost, s.Position(), s.Ended)
+	}
+	if dump(before) != was {
+		t.Errorf("an older snapshot has changed: %s", dump(before))
+	}
+	select {
+	case <-before.Next():
+	default:
+		t.Error("who waits is not told")
+	}
+}
+
 func TestOnlyTheNextThingIsAdmitted(t *testing.T) {
 	part := timeline.Part{Dur: 1}
 	for name, write := range map[string]func(l *timeline.Timeline) error{

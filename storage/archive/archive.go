@@ -37,6 +37,7 @@ type Archive struct {
 	metrics *Metrics
 	chunks  chunkCache
 	fresh   chan struct{} // the head has news
+	revised uint64        // the Head.Revised that lines are up to; owned by open, and then the round
 
 	mu        sync.RWMutex // guards what follows; head and lines have the round as their only writer
 	opened    bool         // the record has been read
@@ -49,6 +50,7 @@ type Archive struct {
 	told      bool             // and not yet that it is over
 	conflicts int64
 	lost      int64
+	forgotten []record // segments that the store has lost, as the record still has them
 }
 
 // progress is how far the archive is behind what is published.
@@ -103,6 +105,7 @@ func (a *Archive) Run(ctx context.Context, await func(ctx context.Context, old *
 	defer cut()
 	r.group.Go(func() { r.outputs(ctx, await, out) })
 	r.adopt(ctx, out)
+	r.fill(ctx)
 	r.loop(ctx, work, cut)
 	return r.fatal
 }

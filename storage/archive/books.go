@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/moqpack/moqpack/segmenter/timeline"
 	"github.com/moqpack/moqpack/storage"
 )
 
@@ -80,6 +82,38 @@ func (b *books) updateChunk(ctx context.Context, add Chunk) (Chunk, []Conflict, 
 		}
 	}
 	return Chunk{}, nil, fmt.Errorf("archive: record chunk %d of %s: others are faster: %w", add.From, b.channel, storage.ErrStale)
+}
+
+// forget makes gaps of entries, by track, in the newest chunk of slot from on, where that still says what was read. It returns what
+// is there now.
+func (b *books) forget(ctx context.Context, from uint64, lost map[string][]Entry) (Chunk, error) {
+	for range swapAttempts {
+		c, v, err := b.chunk(ctx, from)
+		if err != nil {
+			return Chunk{}, err
+		}
+		changed := false
+		for track, entries := range lost {
+			there := c.Tracks[track]
+			for _, l := range entries {
+				at, found := slices.BinarySearchFunc(there, l.N, byN)
+				if found && there[at].State == timeline.Full && there[at].Digest == l.Digest {
+					there[at].State, there[at].Size, there[at].Digest = timeline.Gap, 0, ""
+					changed = true
+				}
+			}
+		}
+		if !changed {
+			return c, nil
+		}
+		switch err = b.swap(ctx, chunkKey(b.channel, from), c, v); {
+		case err == nil:
+			return c, nil
+		case !errors.Is(err, storage.ErrStale):
+			return Chunk{}, err
+		}
+	}
+	return Chunk{}, fmt.Errorf("archive: record chunk %d of %s: others are faster: %w", from, b.channel, storage.ErrStale)
 }
 
 func (b *books) load(ctx context.Context, key string) ([]byte, storage.Version, error) {

@@ -10,14 +10,16 @@
 // stored comes from memory, as long as that has it, or from the nearer archive; what is nowhere becomes a gap, with an alarm.
 //
 // Two instances may keep one archive. Media is put once under names that never have other content; the record is replaced by
-// compare-and-swap after merging, and only grows: a segment that is there wins over a gap. Documents are rendered from the
+// compare-and-swap after merging, and only grows: a segment that is there wins over a gap, until the store is found to have lost it.
+// Who changes an entry that others read long ago counts that in Head.Revised, and they read again. Documents are rendered from the
 // merged record, so that no writer takes the live edge back: whoever finds a document that another one wrote reads its version
 // first, and then the record.
 //
 // What grows with time is the chunks of the record and the media, which a Keeper bounds, and two things that nobody prunes: the
 // head has every track and epoch there ever was, some 170 bytes for each epoch of a track, and each epoch has a claim of about as
 // many. A publisher that begins anew once an hour makes that 7 MB of head in a year with five tracks, which is read every 30 s: give
-// such a channel a new name in time.
+// such a channel a new name in time. An instance that runs has all epochs in mind that it saw, and would bring back what another one had
+// pruned; what a hold keeps needs epochs from before Head.First; and a claim that is gone can be claimed anew, and otherwise.
 //
 // Where things are:
 //
@@ -25,12 +27,14 @@
 //	books.go               the books in a store, for who writes them
 //	read.go, reader.go     the same for others: without a store that can write, and leaving out what is damaged
 //	archive.go, run.go     Archive and the loop of its Run
+//	fill.go                what only the nearer store has of slots that are gaps in the record
 //	begin.go, feed.go      where a track begins, and what is known of its slots
 //	pull.go, upload.go     which slot is taken next, and how its media gets to the store
 //	round.go, documents.go the record, and then the documents, are written
 //	view.go, line.go       what an Archive remembers of its record
 //	segments.go            entries of the record for an archive that is farther
 //	status.go, trouble.go  what it tells others, and how it tries again
+//	lose.go                what the store has lost becomes a gap
 //	retain.go, clean.go    Keeper: what is given up, and its deletion; listed.go: what documents still list; holds.go: what stays
 //	ledger.go, claims.go   Ledger: what instances agree on; published.go: what the others have published
 //	past.go, merge.go      what a start goes on from; mend.go: what a crash has torn

@@ -70,7 +70,7 @@ func (l *line) take(entries []Entry) {
 			l.ahead[e.N] = e
 		case len(l.run) > 0 && e.N >= l.run[0].N:
 			i := e.N - l.run[0].N
-			if s := &l.run[i]; s.State == timeline.Gap && e.State == timeline.Full {
+			if s := &l.run[i]; s.State != e.State {
 				*s, l.sums[i], l.stale = e.Segment, sumOf(e.Digest), true
 			}
 		}

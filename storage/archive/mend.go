@@ -63,44 +63,25 @@ func (r *reader) mend(ctx context.Context, track string, from uint64, entries []
 			return fmt.Errorf("archive: %w", err)
 		}
 	}
-	return r.forget(ctx, track, from, lost)
+	_, err = r.forget(ctx, from, map[string][]Entry{track: lost})
+	return err
 }
 
-func (r *reader) segmentKey(track string, n uint64) string {
-	return manifest.Name{Kind: manifest.Segment, Channel: r.channel, Track: track, N: n}.Key()
+func (b *books) segmentKey(track string, n uint64) string {
+	return manifest.Name{Kind: manifest.Segment, Channel: b.channel, Track: track, N: n}.Key()
 }
 
 // torn reports whether the segment is not what the record says.
-func (r *reader) torn(ctx context.Context, track string, e *Entry) (bool, error) {
+func (b *books) torn(ctx context.Context, track string, e *Entry) (bool, error) {
 	if e.State != timeline.Full {
 		return false, nil
 	}
-	b, err := r.store.Get(ctx, r.segmentKey(track, e.N))
-	if errors.Is(err, storage.ErrNotFound) {
+	blob, err := b.store.Get(ctx, b.segmentKey(track, e.N))
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
 		return true, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("archive: %w", err)
 	}
-	return storage.Digest(b.Pieces) != e.Digest, nil
-}
-
-// forget makes gaps of entries in the newest chunk, if that still says what was read.
-func (r *reader) forget(ctx context.Context, track string, from uint64, lost []Entry) error {
-	for range swapAttempts {
-		c, v, err := r.chunk(ctx, from)
-		if err != nil || v == "" {
-			return err
-		}
-		for i, e := range c.Tracks[track] {
-			if slices.ContainsFunc(lost, func(l Entry) bool { return l.N == e.N && l.Digest == e.Digest }) {
-				e.State, e.Size, e.Digest = timeline.Gap, 0, ""
-				c.Tracks[track][i] = e
-			}
-		}
-		if err = r.swap(ctx, chunkKey(r.channel, from), c, v); !errors.Is(err, storage.ErrStale) {
-			return err
-		}
-	}
-	return fmt.Errorf("archive: record chunk %d of %s: others are faster: %w", from, r.channel, storage.ErrStale)
+	return storage.Digest(blob.Pieces) != e.Digest, nil
 }

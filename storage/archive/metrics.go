@@ -26,7 +26,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		segments:  counter("segments_total", "Segments that were stored by this instance, or found there already."),
 		bytes:     counter("bytes_total", "Bytes of the segments that were stored."),
-		lost:      counter("lost_total", "Segments that were gone before they could be stored, and are gaps in the archive."),
+		lost:      counter("lost_total", "Segments that were gone before they could be stored, or that the store has lost: gaps in the archive."),
 		conflicts: counter("conflicts_total", "Names under which the store has other content than this instance made."),
 		retries:   counter("retries_total", "Attempts that failed and were made again."),
 		lag:       gauge("lag_seconds", "Media that is published and not yet in the archive."),

@@ -100,10 +100,8 @@ func fill(s *timeline.Snapshot, seg *timeline.Segment) timeline.Epoch {
 // forgotten finds slot next, which the timeline, that now begins with slot first in epoch e, does not have any more: in the
 // nearer archive, or nowhere.
 func (r *run) forgotten(ctx context.Context, f *feed, first uint64, e timeline.Epoch) (c candidate, ok bool) {
-	for known := true; known && f.next < first; {
-		if _, known = r.a.entry(f.track, f.next); known {
-			f.next++
-		}
+	for f.next < first && r.a.settled(f.track, f.next) {
+		f.next++
 	}
 	if f.next >= first {
 		return r.candidate(ctx, f)
@@ -142,6 +140,13 @@ func (r *run) forgotten(ctx context.Context, f *feed, first uint64, e timeline.E
 		c.lost, c.unseen = false, true
 	}
 	return c, true
+}
+
+// settled reports whether the record has slot n, and the nearer archive does not have more of it: another instance may have recorded a
+// gap.
+func (a *Archive) settled(track string, n uint64) bool {
+	e, known := a.entry(track, n)
+	return known && (e.State == timeline.Full || a.cfg.Nearer == nil || a.cfg.Nearer.over() || !a.cfg.Nearer.Has(track, n))
 }
 
 // before is the epoch of the slot that was taken last, or nil.

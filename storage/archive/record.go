@@ -25,8 +25,10 @@ type Head struct {
 	Format int            `json:"format"`
 	Plan   segmenter.Plan `json:"plan"`
 	// First is the first slot that is kept: the media of earlier ones is gone, or about to go.
-	First  uint64  `json:"first"`
-	Tracks []Track `json:"tracks"` // in catalog order; those that left the catalog stay as long as media of theirs does
+	First uint64 `json:"first"`
+	// Revised counts how often entries have changed that others do not read again: media that was lost, or that came late.
+	Revised uint64  `json:"revised,omitempty"`
+	Tracks  []Track `json:"tracks"` // in catalog order; those that left the catalog stay as long as media of theirs does
 }
 
 // Track is what the record knows of a track beside its segments.

@@ -23,6 +23,14 @@ func (r *run) round(ctx context.Context, w *work) (done stage, err error) {
 	if err := r.writeHead(ctx, w); err != nil {
 		return nothing, err
 	}
+	if a.head.Revised != a.revised {
+		if err := a.reload(ctx, r.plan.Window, w.edge); err != nil {
+			return headWritten, err
+		}
+	}
+	if err := a.forget(ctx, w.lost, r.plan.Window); err != nil {
+		return headWritten, err
+	}
 	adds := map[uint64]*Chunk{}
 	for _, e := range w.batch {
 		from := chunkOf(e.entry.N)
@@ -40,6 +48,11 @@ func (r *run) round(ctx context.Context, w *work) (done stage, err error) {
 			a.diverged(conflict)
 		}
 		if err := a.note(ctx, &c, r.plan.Window); err != nil {
+			return headWritten, err
+		}
+	}
+	if w.late || len(w.lost) > 0 {
+		if err := a.revise(ctx, &r.plan); err != nil {
 			return headWritten, err
 		}
 	}

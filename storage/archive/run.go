@@ -22,8 +22,10 @@ type run struct {
 	feeds    map[string]*feed
 	order    []string  // of feeds, by age
 	batch    []record  // what is to be recorded
+	lost     []record  // what was to be forgotten in a round that failed
 	since    time.Time // of the first of batch
 	dirty    bool      // the head must be written
+	late     bool      // batch has media of slots that are gaps in the record since long ago
 	writing  bool      // a round is running
 	failed   backoff   // rounds since the last good one
 	after    time.Time // no round before
@@ -178,7 +180,7 @@ func (r *run) startRound(ctx context.Context) time.Duration {
 		}
 	}
 	w := r.work(now)
-	r.batch, r.dirty, r.writing = nil, false, true
+	r.batch, r.lost, r.dirty, r.late, r.writing = nil, nil, false, false, true
 	if w.refresh {
 		r.refresh = now
 	}
@@ -199,7 +201,8 @@ func (r *run) finished(w *work, done stage, err error) {
 		}
 	}
 	if done < recorded {
-		r.batch = append(w.batch, r.batch...)
+		r.batch, r.late = append(w.batch, r.batch...), r.late || w.late
+		r.lost = w.lost
 	} else if len(w.batch) > 0 {
 		r.failed = 0
 	}
@@ -250,11 +253,16 @@ func (r *run) add(track string, e Entry) {
 		r.since = time.Now()
 	}
 	r.batch = append(r.batch, record{track, e})
+	end, _ := r.a.end(track)
+	old, known := r.a.entry(track, e.N)
+	r.late = r.late || known && old.State != e.State && e.N+recall < end
 }
 
 // work is what a round shall do. Nobody changes it any more.
 type work struct {
 	batch   []record
+	late    bool            // see run.late
+	lost    []record        // segments of which the record shall make gaps
 	tracks  []Track         // what is known of them, in catalog order, and then those that left
 	all     []string        // the tracks' names
 	current []string        // names of the tracks of the channel
@@ -265,7 +273,7 @@ type work struct {
 
 // work is everything that is to be done now.
 func (r *run) work(now time.Time) work {
-	w := work{batch: r.batch, edge: r.edge(), refresh: now.Sub(r.refresh) >= headEvery, ended: map[string]bool{}}
+	w := work{batch: r.batch, late: r.late, lost: append(r.lost, r.a.takeForgotten()...), edge: r.edge(), refresh: now.Sub(r.refresh) >= headEvery, ended: map[string]bool{}}
 	for _, rendition := range r.out.Renditions {
 		w.current = append(w.current, rendition.Track.Name)
 	}

@@ -34,7 +34,7 @@ type Status struct {
 	Queued    int64         // bytes of the segments that are published and not in the record, as far as they are remembered
 	Err       error         // what goes wrong now, or nil
 	Conflicts int64         // names under which the store has other content than this instance made
-	Lost      int64         // segments that were gone before they could be stored
+	Lost      int64         // segments that were gone before they could be stored, or that the store has lost
 }
 
 // Status is how the archive keeps up now.

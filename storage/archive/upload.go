@@ -22,6 +22,7 @@ const unreadable = 5 * time.Minute
 // that of ctx.
 func (a *Archive) putSegment(ctx context.Context, t *media.Track, e Entry) (Entry, error) {
 	name := manifest.Name{Kind: manifest.Segment, Channel: a.cfg.Channel, Track: t.Name, N: e.N}
+	wanted := e.Digest // of another record
 	known, recorded := a.entry(t.Name, e.N)
 	recorded = recorded && known.State == timeline.Full
 	var failing time.Time // since when the media cannot be read
@@ -50,6 +51,9 @@ func (a *Archive) putSegment(ctx context.Context, t *media.Track, e Entry) (Entr
 		b.CacheControl = ""
 		if b.Digest == "" {
 			b.Digest = storage.Digest(b.Pieces)
+		}
+		if wanted != "" && b.Digest != wanted {
+			return errLost
 		}
 		if b.ContentType == "" {
 			b.ContentType = name.ContentType(t.Kind)

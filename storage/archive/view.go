@@ -58,7 +58,7 @@ func (a *Archive) open(ctx context.Context, plan segmenter.Plan) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.head, a.lines, a.opened = h, lines, true
+	a.head, a.lines, a.opened, a.revised = h, lines, true, h.Revised
 	return nil
 }
 
@@ -210,7 +210,8 @@ func checkChunk(h *Head, c *Chunk) error {
 }
 
 // reload reads what other instances may have written: the head, and the chunks from the first slot that is not settled here on, to
-// the newest one that there is, which may be far ahead of edge: an instance that has just joined has published nothing.
+// the newest one that there is, which may be far ahead of edge: an instance that has just joined has published nothing. When the head
+// says that entries of old have changed, that is all chunks that documents list.
 func (a *Archive) reload(ctx context.Context, window int, edge uint64) error {
 	const most = 64 // chunks
 	h, v, err := a.books.head(ctx)
@@ -238,6 +239,9 @@ func (a *Archive) reload(ctx context.Context, window int, edge uint64) error {
 	if to-from > most*chunkSlots {
 		from = to - most*chunkSlots
 	}
+	if h.Revised != a.revised {
+		from = min(from, max(to-min(to, chunkOf(uint64(window))+chunkSlots), chunkOf(h.First)))
+	}
 	chunks, err := a.books.chunks(ctx, from, to)
 	if err != nil {
 		return err
@@ -247,6 +251,7 @@ func (a *Archive) reload(ctx context.Context, window int, edge uint64) error {
 			return err
 		}
 	}
+	a.revised = h.Revised
 	return nil
 }
 

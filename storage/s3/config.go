@@ -24,6 +24,8 @@ type Config struct {
 	KMSKey       string
 	StorageClass string
 
+	Gzip bool // playlists and MPDs that are worth it are compressed, whatever their readers ask for
+
 	// AccessKey and SecretKey are for tests; operators give credentials to the SDK's default chain.
 	AccessKey, SecretKey string
 }

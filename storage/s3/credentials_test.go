@@ -11,13 +11,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // rotating makes a credential_process that counts how often it is asked, and sets what it says.
-func rotating(t *testing.T) (set func(accessKey string), asked func() int) {
+func rotating(t *testing.T) (set func(answer map[string]any), asked func() int) {
 	t.Helper()
 	isolate(t)
 	dir := t.TempDir()
@@ -29,8 +30,8 @@ func rotating(t *testing.T) (set func(accessKey string), asked func() int) {
 	}
 	write(os.Getenv("AWS_CONFIG_FILE"), fmt.Sprintf("[default]\ncredential_process = sh -c 'echo >>%s; cat %s'\n", count, file))
 	write(count, "")
-	set = func(accessKey string) {
-		text, err := json.Marshal(map[string]any{"Version": 1, "AccessKeyId": accessKey, "SecretAccessKey": secret})
+	set = func(answer map[string]any) {
+		text, err := json.Marshal(answer)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,6 +44,11 @@ func rotating(t *testing.T) (set func(accessKey string), asked func() int) {
 		}
 		return len(lines)
 	}
+}
+
+// static is what a credential_process says of credentials without an end.
+func static(accessKey string) map[string]any {
+	return map[string]any{"Version": 1, "AccessKeyId": accessKey, "SecretAccessKey": secret}
 }
 
 func TestExpiredCredentialsAreRenewedOnce(t *testing.T) {
@@ -61,12 +67,12 @@ func TestExpiredCredentialsAreRenewedOnce(t *testing.T) {
 		}
 		refuse(w, http.StatusBadRequest, "ExpiredToken")
 	})
-	set("old-key")
+	set(static("old-key"))
 	s := storeOf(t, Config{Bucket: bucketName, Endpoint: p.URL, PathStyle: true})
 	if _, err := s.keys.get(t.Context(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	set(access)
+	set(static(access))
 	var wg sync.WaitGroup
 	for i := range writers {
 		wg.Go(func() {
@@ -103,9 +109,31 @@ func TestWhoIsRefusedLateDoesNotDropNewCredentials(t *testing.T) {
 	}
 }
 
+// Of the same key there may be many sessions, and one that was dropped may be what the environment still has.
+func TestEachSessionIsDroppedAndAgainAfterAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		token, asked := "1", 0
+		k := keys{cache: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			asked++
+			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s", SessionToken: token}, nil
+		}))}
+		for i, tt := range []struct {
+			after time.Duration
+			token string
+		}{{0, "1"}, {0, "2"}, {2 * time.Second, "2"}, {2 * time.Second, "2"}} {
+			time.Sleep(tt.after)
+			token = tt.token
+			k.renew(aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s", SessionToken: token})
+			if _, err := k.get(t.Context(), time.Minute); err != nil || asked != i+1 {
+				t.Errorf("%d: credentials were asked for %d times, %v", i, asked, err)
+			}
+		}
+	})
+}
+
 func TestCredentialsThatStayExpiredAreNamed(t *testing.T) {
 	set, asked := rotating(t)
-	set("old-key")
+	set(static("old-key"))
 	p := between(t, "http://127.0.0.1:1", method("PUT"), func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		if n == 1 {
 			refuse(w, http.StatusInternalServerError, "InternalError")

@@ -46,6 +46,9 @@ const (
 	unknownKey = "the store does not know the access key: check AWS_ACCESS_KEY_ID, the profile or the role"
 	archived   = "it was moved to an archive class: restore it, and keep such lifecycle rules away from the prefix"
 	full       = "the bucket is full: raise its quota or shorten the retention"
+	noKey      = "the KMS key does not exist: correct storage.s3.kms_key"
+	noRole     = "the role cannot be assumed: check it, its trust policy and who assumes it, and AWS_ENDPOINT_URL_STS if the store is not Amazon's"
+	noCipher   = "the store refuses the encryption: correct storage.s3.sse and kms_key, or leave them out and encrypt by a default of the bucket"
 )
 
 // advice says what is wrong with the configuration, and what to do, by error code.
@@ -55,7 +58,6 @@ func advice() map[string]string {
 		"InvalidBucketName":            "this is no name of a bucket: correct it",
 		"SignatureDoesNotMatch":        "the secret key is wrong: check AWS_SECRET_ACCESS_KEY or the profile",
 		"AccessDenied":                 denied,
-		"Forbidden":                    denied, // HEAD
 		"AllAccessDisabled":            "the bucket is disabled: ask its owner",
 		"AccountProblem":               "the account has a problem: ask its owner",
 		"PermanentRedirect":            elsewhere,
@@ -64,8 +66,9 @@ func advice() map[string]string {
 		"AuthorizationHeaderMalformed": elsewhere,
 		"IllegalLocationConstraint":    elsewhere,
 		"InvalidObjectState":           archived,
-		"InvalidStorageClass":          "the store does not know the storage class: correct it",
-		"KMS.NotFoundException":        "the KMS key does not exist: correct it",
+		"InvalidStorageClass":          "the store does not know the storage class: correct storage.s3.storage_class",
+		"KMS.NotFoundException":        noKey,
+		"kms:KeyNotFound":              noKey, // MinIO
 		"KMS.DisabledException":        "the KMS key is disabled: enable it",
 		"QuotaExceeded":                full,
 		"XMinioStorageFull":            full,
@@ -91,12 +94,15 @@ func classify(err error) (c class, hint string) {
 		return absent, ""
 	case "PreconditionFailed":
 		return precondition, ""
-	case "ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "InvalidToken":
+	case "ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "InvalidToken",
+		"InvalidTokenId": // MinIO, of a session that it does not know
 		return expired, "the credentials have expired: renew them"
 	case "InvalidAccessKeyId", "XAdminUserNotFound": // the latter is versitygw's
 		return expired, unknownKey
 	case "BadRequest": // HEAD has nothing better to say, of expired credentials neither
 		return expired, "the store refuses the request: check the region, and whether the credentials have expired" + region(err)
+	case "Forbidden": // HEAD does not tell a session that was revoked from what is not allowed
+		return expired, denied
 	case "RequestTimeTooSkewed":
 		return skewed, "the clock of this machine is wrong: synchronize it (NTP)"
 	case "SlowDown", "ConditionalRequestConflict", "OperationAborted", "RequestTimeout", "InternalError", "ServiceUnavailable",
@@ -147,7 +153,7 @@ func withoutCredentials(err error) (c class, hint string) {
 	case strings.HasPrefix(code(err), "ExpiredToken"):
 		return expired, "what the role is assumed with has expired: renew it"
 	case status >= 400:
-		return config, "the role cannot be assumed: check it, its trust policy and who assumes it"
+		return config, noRole
 	case errors.As(err, &away):
 		return temporary, ""
 	}
@@ -189,23 +195,39 @@ func (s *Store) explain(c call, n int, class class, hint string, err error) erro
 	case temporary:
 		return fmt.Errorf("%s %s in %s: %d attempts: %w: %w", c.op, c.key, s.cfg, n, storage.ErrUnavailable, plain(err))
 	}
-	if hint == denied {
-		hint += action(c.op)
+	switch {
+	case hint == denied:
+		hint += action(c.op, strings.HasPrefix(s.cfg.SSE, "aws:kms"))
+	case c.op == "PutObject" && s.cfg.SSE != "" && unencrypted(err):
+		hint = noCipher
 	}
 	return fmt.Errorf("%s %s in %s: %s: %w: %w", c.op, c.key, s.cfg, hint, ErrConfig, plain(err))
 }
 
+// unencrypted reports whether an error may be due to the encryption that was asked for: there is no code for that alone.
+func unencrypted(err error) bool {
+	switch code(err) {
+	case "InvalidArgument", "InvalidRequest", "InvalidEncryptionAlgorithmError", "NotImplemented":
+		return true
+	}
+	return false
+}
+
 // action is what a policy must allow for the operation. Without s3:ListBucket what is absent is forbidden.
-func action(op string) string {
+func action(op string, kms bool) string {
+	actions := "s3:GetObject and s3:ListBucket"
 	switch op {
 	case "PutObject":
-		return "s3:PutObject"
+		actions = "s3:PutObject"
 	case "DeleteObjects":
 		return "s3:DeleteObject"
 	case "ListObjectsV2":
 		return "s3:ListBucket"
 	}
-	return "s3:GetObject and s3:ListBucket"
+	if kms {
+		actions += ", kms:GenerateDataKey and kms:Decrypt"
+	}
+	return actions
 }
 
 // plain is the error without the request that it belongs to: identity and reason only, no header and no signature.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -74,7 +75,9 @@ func TestClassify(t *testing.T) {
 		{"clock", answer(403, "RequestTimeTooSkewed"), skewed, "clock"},
 		{"secret", answer(403, "SignatureDoesNotMatch"), config, "secret key"},
 		{"permission", answer(403, "AccessDenied"), config, denied},
-		{"HEAD 403", answer(403, "Forbidden"), config, denied},
+		{"HEAD 403", answer(403, "Forbidden"), expired, denied},
+		{"session gone", answer(403, "InvalidTokenId"), expired, "renew"},
+		{"no KMS key at MinIO", answer(404, "kms:KeyNotFound"), config, "kms_key"},
 		{"403 without a code", answer(403, ""), config, denied},
 		{"region", answer(301, "PermanentRedirect", "X-Amz-Bucket-Region", "eu-west-3"), config, "it is in eu-west-3"},
 		{"region without a code", answer(307, "", "X-Amz-Bucket-Region", "a b\n"), config, "name the region"},
@@ -111,9 +114,9 @@ func TestPlainTellsNoSecret(t *testing.T) {
 	signed := answer(403, "SignatureDoesNotMatch")
 	api := &smithy.GenericAPIError{}
 	errors.As(signed, &api)
-	for _, message := range []string{"StringToSign AWS4-HMAC-SHA256 topsecret X-Amz-Date", "the Signature topsecret", "token topsecret", "Authorization: topsecret"} {
+	for _, message := range []string{"StringToSign AWS4-HMAC-SHA256 wJalrXUt X-Amz-Date", "the Signature wJalrXUt", "token wJalrXUt", "the secret wJalrXUt", "Credential wJalrXUt", "Authorization: wJalrXUt"} {
 		api.Message = message
-		if got := plain(signed).Error(); strings.Contains(got, "topsecret") || !strings.Contains(got, "403 SignatureDoesNotMatch") {
+		if got := plain(signed).Error(); strings.Contains(got, "wJalrXUt") || !strings.Contains(got, "403 SignatureDoesNotMatch") {
 			t.Errorf("%s", got)
 		}
 	}
@@ -136,6 +139,33 @@ func TestErrorsSayWhatToAllow(t *testing.T) {
 		if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "allow "+want) {
 			t.Errorf("%s: %v", op, err)
 		}
+	}
+}
+
+func TestErrorsSayThatAKeyMustBeAllowedToo(t *testing.T) {
+	for sse, want := range map[string]bool{"": false, "AES256": false, "aws:kms": true, "aws:kms:dsse": true} {
+		s := &Store{cfg: Config{Bucket: "b", SSE: sse}}
+		for _, op := range []string{"PutObject", "GetObject"} {
+			err := s.explain(call{op: op, key: "k"}, 1, config, denied, answer(403, "AccessDenied"))
+			if strings.Contains(err.Error(), "kms:GenerateDataKey and kms:Decrypt") != want {
+				t.Errorf("%s %q: %v", op, sse, err)
+			}
+		}
+	}
+}
+
+func TestWhatIsSaidToBeTooLongIsNotRead(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := readAll(strings.NewReader("x"), maxBlob+1); !errors.Is(err, storage.ErrCorrupt) {
+		t.Errorf("more than anything of ours: %v", err)
+	}
+	if b, err := readAll(strings.NewReader("x"), maxBlob); err != nil || string(b) != "x" {
+		t.Errorf("a short body that is said to be long: %d bytes, %v", len(b), err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 4*maxTrust {
+		t.Errorf("%d bytes of memory were taken on a word", n)
 	}
 }
 

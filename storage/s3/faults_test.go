@@ -58,6 +58,17 @@ func TestALostAcknowledgementOfASwapIsSuccess(t *testing.T) {
 	}
 }
 
+// Who was not asked twice has lost no acknowledgement: the same content is another instance's.
+func TestTheSameContentOfAnotherInstanceIsStale(t *testing.T) {
+	s := storeAt(t, server(t).Endpoint)
+	if _, err := s.Swap(t.Context(), key, blob("same"), ""); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := s.Swap(t.Context(), key, blob("same"), ""); !errors.Is(err, storage.ErrStale) {
+		t.Errorf("Swap = %q, %v, want ErrStale", v, err)
+	}
+}
+
 // Between a Swap whose acknowledgement is lost and its second attempt another instance replaces the document.
 func TestASwapThatWasReplacedBeforeItsSecondAttemptIsStale(t *testing.T) {
 	srv := server(t)
@@ -82,6 +93,16 @@ func TestASwapThatWasReplacedBeforeItsSecondAttemptIsStale(t *testing.T) {
 	}
 	if b, err := other.Get(t.Context(), key); err != nil || !b.Equal(blob("theirs")) {
 		t.Errorf("Get = %s, %v, want theirs", b.Pieces, err)
+	}
+}
+
+// What is refused because it is there, and then is not, was deleted meanwhile: nobody may believe that it is stored.
+func TestAPutThatIsRefusedForNothingIsUnavailable(t *testing.T) {
+	p := between(t, server(t).Endpoint, method("PUT"), func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		refuse(w, http.StatusPreconditionFailed, "PreconditionFailed")
+	})
+	if err := storeAt(t, p.URL).Put(t.Context(), key, blob("media")); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("Put = %v, want ErrUnavailable", err)
 	}
 }
 
@@ -251,6 +272,29 @@ func TestAClockThatIsWrongIsNamed(t *testing.T) {
 	err := s.Put(t.Context(), key, blob("media"))
 	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "clock of this machine is wrong") || len(p.requests()) != 4 {
 		t.Errorf("Put = %v after %d requests", err, len(p.requests()))
+	}
+}
+
+// What is signed by a clock that is an hour late arrives so, and the answers are dated an hour ahead of it: a real server refuses
+// the former, and the latter are what the time can be learned from.
+func TestAClockAnHourLateIsPutRightByTheAnswers(t *testing.T) {
+	const late = time.Hour
+	for name, ahead := range map[string]time.Duration{"dated": late, "dated by the same clock": 0} {
+		p := between(t, server(t).Endpoint, func(*http.Request) bool { return true }, func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+			at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+			if err != nil {
+				t.Error(err)
+			}
+			sign(t, r, at.Add(-late))
+			forward.ServeHTTP(dated{w, ahead}, r)
+		})
+		a, err := storeAt(t, p.URL).Probe(t.Context(), "test")
+		if ahead > 0 && (err != nil || len(a.Missing()) > 0 || !a.Skewed()) {
+			t.Errorf("%s: Probe = %+v, %v", name, a, err)
+		}
+		if ahead == 0 && (!errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "the clock of this machine is wrong: synchronize it")) {
+			t.Errorf("%s: Probe = %v", name, err)
+		}
 	}
 }
 

@@ -1,14 +1,17 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	api "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/moqpack/moqpack/storage"
 )
@@ -21,6 +24,10 @@ type Abilities struct {
 	Swap bool
 	// Headers: Content-Type, Cache-Control and metadata come back as they were put.
 	Headers bool
+	// Encrypts: media are encrypted as the configuration wants it.
+	Encrypts bool
+	// Classes: media are in the storage class that the configuration names.
+	Classes bool
 	// Skew is by how much the endpoint's clock is ahead of ours, to the second.
 	Skew time.Duration
 }
@@ -38,6 +45,12 @@ func (a Abilities) Missing() (lines []string) {
 	}
 	if !a.Headers {
 		lines = append(lines, "the store forgets Content-Type, Cache-Control or metadata: set them in the CDN")
+	}
+	if !a.Encrypts {
+		lines = append(lines, "the store does not encrypt as storage.s3.sse and kms_key want it: what is recorded there is not encrypted so")
+	}
+	if !a.Classes {
+		lines = append(lines, "the store ignores storage.s3.storage_class: media are in another class")
 	}
 	return lines
 }
@@ -70,7 +83,7 @@ func (s *Store) probe(ctx context.Context, key string) (a Abilities, err error) 
 	if err := s.Delete(ctx, key); err != nil {
 		return a, err
 	}
-	if _, _, err := s.put(ctx, key, probed("1"), always); err != nil {
+	if _, _, err := s.put(ctx, key, probed("1"), s.asMedia); err != nil {
 		return a, err
 	}
 	first, v, err := s.Load(ctx, key)
@@ -81,6 +94,9 @@ func (s *Store) probe(ctx context.Context, key string) (a Abilities, err error) 
 	if v == "" {
 		return a, fmt.Errorf("%w: the store gives no ETag: use another one", ErrConfig)
 	}
+	if err := s.seen(ctx, key, &a); err != nil {
+		return a, err
+	}
 	if err := s.listed(ctx, key); err != nil {
 		return a, err
 	}
@@ -88,9 +104,6 @@ func (s *Store) probe(ctx context.Context, key string) (a Abilities, err error) 
 		return a, err
 	}
 	if a.Put, err = s.puts(ctx, key); err != nil {
-		return a, err
-	}
-	if a.Skew, err = s.skew(ctx, key); err != nil {
 		return a, err
 	}
 	return a, s.Delete(ctx, key)
@@ -156,15 +169,23 @@ func (s *Store) listed(ctx context.Context, key string) error {
 	return fmt.Errorf("what was put is not listed: %w: use a store whose lists are consistent", ErrConfig)
 }
 
-// skew compares the endpoint's clock with ours.
-func (s *Store) skew(ctx context.Context, key string) (time.Duration, error) {
+// seen is what HEAD says of media that were put a moment ago: how they are encrypted, in which class, and the endpoint's clock, which
+// is compared with ours.
+func (s *Store) seen(ctx context.Context, key string, a *Abilities) error {
 	head, err := s.head(ctx, key)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	date, ok := awsmiddleware.GetServerTime(head.ResultMetadata)
-	if !ok {
-		return 0, nil
+	a.Encrypts = s.cfg.SSE == "" || string(head.ServerSideEncryption) == s.cfg.SSE && keyIs(aws.ToString(head.SSEKMSKeyId), s.cfg.KMSKey)
+	standard := string(types.StorageClassStandard) // S3 does not mention it
+	a.Classes = s.cfg.StorageClass == "" || cmp.Or(string(head.StorageClass), standard) == s.cfg.StorageClass
+	if date, ok := awsmiddleware.GetServerTime(head.ResultMetadata); ok {
+		a.Skew = date.Sub(time.Now().Truncate(time.Second))
 	}
-	return date.Sub(time.Now().Truncate(time.Second)), nil
+	return nil
+}
+
+// keyIs reports whether a key is the one that was asked for: answers have its ARN, which ends with its name, and never an alias.
+func keyIs(arn, asked string) bool {
+	return strings.Contains(asked, "alias/") || strings.HasSuffix(arn, asked)
 }

@@ -91,6 +91,34 @@ func looks(t *testing.T, s *Store) {
 	}
 }
 
+func TestAProbeThatFailsLeavesNothingBehind(t *testing.T) {
+	srv := server(t)
+	p := between(t, srv.Endpoint, method("GET"), func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		refuse(w, http.StatusForbidden, "AccessDenied")
+	})
+	if _, err := storeAt(t, p.URL).Probe(t.Context(), "test"); !errors.Is(err, ErrConfig) {
+		t.Errorf("Probe = %v", err)
+	}
+	if left := keysOf(t, storeAt(t, srv.Endpoint), ""); len(left) > 0 {
+		t.Errorf("%q are left", left)
+	}
+}
+
+func TestAnotherKeyThanTheOneThatWasAskedForIsFoundOut(t *testing.T) {
+	p := between(t, server(t).Endpoint, method("HEAD"), func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		w.Header().Set("X-Amz-Server-Side-Encryption", "aws:kms")
+		w.Header().Set("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "arn:aws:kms:eu-west-3:1:key/0123")
+		forward.ServeHTTP(w, r)
+	})
+	for asked, want := range map[string]bool{"0123": true, "4567": false} {
+		s := storeAt(t, p.URL)
+		s.cfg.SSE, s.cfg.KMSKey = "aws:kms", asked
+		if a, err := s.Probe(t.Context(), "test"); err != nil || a.Encrypts != want {
+			t.Errorf("%s: Probe = %+v, %v", asked, a, err)
+		}
+	}
+}
+
 func TestProbeSaysThatClocksDiffer(t *testing.T) {
 	p := between(t, server(t).Endpoint, func(*http.Request) bool { return true }, func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
 		forward.ServeHTTP(dated{w, 7 * time.Minute}, r)

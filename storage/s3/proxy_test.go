@@ -110,13 +110,18 @@ func lose(r *http.Request, forward http.Handler) {
 // without forwards the request without a header, signed again.
 func without(t *testing.T, name string, w http.ResponseWriter, r *http.Request, forward http.Handler) {
 	r.Header.Del(name)
+	sign(t, r, time.Now())
+	forward.ServeHTTP(w, r)
+}
+
+// sign signs a request as if it were sent at a time.
+func sign(t *testing.T, r *http.Request, at time.Time) {
 	r.Header.Del("Authorization")
 	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 	creds := aws.Credentials{AccessKeyID: access, SecretAccessKey: secret}
-	if err := signer.SignHTTP(r.Context(), creds, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", "us-east-1", time.Now()); err != nil {
+	if err := signer.SignHTTP(r.Context(), creds, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", "us-east-1", at); err != nil {
 		t.Error(err)
 	}
-	forward.ServeHTTP(w, r)
 }
 
 const (

@@ -58,7 +58,7 @@ func (s *Store) Put(ctx context.Context, key string, b storage.Blob) error {
 		}
 	}
 	_, _, err := s.put(ctx, key, b, func(in *api.PutObjectInput) {
-		in.StorageClass = types.StorageClass(s.cfg.StorageClass)
+		s.asMedia(in)
 		if conditional {
 			in.IfNoneMatch = aws.String("*")
 		}
@@ -71,6 +71,11 @@ func (s *Store) Put(ctx context.Context, key string, b storage.Blob) error {
 		err = fmt.Errorf("put %s: refused, but nothing is there: %w", key, storage.ErrUnavailable) // deleted meanwhile
 	}
 	return err
+}
+
+// asMedia gives media their class. Documents are replaced all the time: they stay in the standard one.
+func (s *Store) asMedia(in *api.PutObjectInput) {
+	in.StorageClass = types.StorageClass(s.cfg.StorageClass)
 }
 
 // sameAs reports whether the key exists, with the content of b: ErrConflict if it is another's.
@@ -159,6 +164,11 @@ func (s *Store) Load(ctx context.Context, key string) (b storage.Blob, v storage
 			return err
 		}
 		s.metrics.received(int64(len(content)))
+		if aws.ToString(out.ContentEncoding) == encoding { // whoever put it so
+			if content, err = unpacked(content); err != nil {
+				return err
+			}
+		}
 		b = storage.Blob{
 			Pieces: [][]byte{content}, ContentType: aws.ToString(out.ContentType), CacheControl: aws.ToString(out.CacheControl),
 		}
@@ -208,7 +218,11 @@ func (s *Store) Swap(ctx context.Context, key string, b storage.Blob, old storag
 			return "", fmt.Errorf("swap %s: %w", key, cmp.Or(err, storage.ErrStale))
 		}
 	}
-	v, sent, err := s.put(ctx, key, b, func(in *api.PutObjectInput) {
+	body, packed := s.compressed(b)
+	v, sent, err := s.put(ctx, key, body, func(in *api.PutObjectInput) {
+		if packed {
+			in.ContentEncoding = aws.String(encoding)
+		}
 		switch {
 		case !conditional:
 		case old == "":
