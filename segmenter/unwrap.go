@@ -106,7 +106,7 @@ func (t *track) accept(dst []unit, read []demux.Unit) []unit {
 		if u.init = t.header.init; u.err == nil && len(u.samples) > 0 {
 			u.err = t.header.err
 		}
-		if u.err == nil {
+		if u.err == nil && t.text == nil { // text may be silent, and may be repeated
 			u.err = u.check()
 		}
 		dst = append(dst, u)

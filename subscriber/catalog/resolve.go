@@ -60,7 +60,9 @@ func (r *resolver) track(f fields) (media.Track, error) {
 	switch t.Kind {
 	case media.Video, media.Audio:
 	case media.Text:
-		return t, errors.New("subtitles and captions are not supported yet")
+		if t.Packaging != media.CMAF && t.Packaging != media.LOCMAF {
+			return t, fmt.Errorf("subtitles in packaging %q are not supported", packaging)
+		}
 	case media.Events, media.Timeline:
 		return t, errors.New("timelines are not supported yet")
 	default:
