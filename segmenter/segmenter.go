@@ -117,6 +117,10 @@ func (s *Segmenter) Object(ctx context.Context, now time.Time, track string, o m
 
 // take takes the units that an object has completed.
 func (s *Segmenter) take(ctx context.Context, now time.Time, t *track) (err error) {
+	if t.text != nil && s.settled && !t.started && !t.done && t.header.init != nil {
+		s.startText(t)
+		s.announce()
+	}
 	for i := range s.units {
 		switch u := &s.units[i]; {
 		case t.done && !t.again:

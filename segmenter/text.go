@@ -99,30 +99,30 @@ func (s *Segmenter) lead() (reached, late int64, ok bool) {
 
 // subtitle takes the samples of an object of text.
 func (s *Segmenter) subtitle(ctx context.Context, t *track, u *unit) error {
-	if !t.started {
-		if u.init == nil {
-			return nil
-		}
-		s.startText(t)
-		s.announce()
-	}
 	reached, _, ok := s.lead()
-	if !ok {
+	if !ok || !t.started {
 		return nil
 	}
 	x := t.text
 	x.over = x.over || u.ended
 	var err error
-	lost := u.lost
+	again := !x.ordered && u.loc.Object == 0 // all that was said, and nothing is lost
+	lost := u.lost && !again
 	if lost {
 		s.events.Losses++
 	}
+	if lost && !x.ordered && x.placed { // what was lost may be for any slot to come
+		x.broken = append(x.broken, gap{x.next, reached})
+		lost = false
+	}
+	timely := 0
 	for i := range u.samples {
 		m := &u.samples[i]
 		shift, known := s.textShift(u.init.Timescale, m.DTS, reached)
 		if !known {
-			return join(err, s.bad(t, u.loc, errTextTime))
+			continue
 		}
+		timely++
 		if u.init.Digest != t.cut.init.Digest {
 			err = join(err, s.restyle(ctx, t, u))
 		}
@@ -132,9 +132,12 @@ func (s *Segmenter) subtitle(ctx context.Context, t *track, u *unit) error {
 			x.lose(&t.cut, &c)
 			lost = false
 		}
-		if e := s.show(t, &c); e != nil {
+		if e := s.show(t, &c, again); e != nil {
 			err = join(err, s.bad(t, u.loc, e))
 		}
+	}
+	if len(u.samples) > 0 && timely == 0 {
+		err = join(err, s.bad(t, u.loc, errTextTime))
 	}
 	return join(err, s.publishText(ctx, t))
 }
@@ -189,8 +192,8 @@ func (x *text) lose(c *cut, next *cue) {
 // slotAt is the slot of a tick on a base.
 func (c *cut) slotAt(at, shift int64) int64 { return int64(c.grid.Slot(at, c.timescale)) + shift }
 
-// show takes a cue in, unless its time is over.
-func (s *Segmenter) show(t *track, c *cue) error {
+// show takes a cue in, unless its time is over. again: then it may have been shown.
+func (s *Segmenter) show(t *track, c *cue, again bool) error {
 	x, k := t.text, &t.cut
 	end := k.slotAt(c.to, c.shift)
 	x.heard, x.until = true, max(x.until, end)
@@ -201,7 +204,9 @@ func (s *Segmenter) show(t *track, c *cue) error {
 		return nil
 	}
 	if k.slotAt(c.to-1, c.shift) < x.next {
-		s.events.LateText++
+		if !again {
+			s.events.LateText++
+		}
 		return nil
 	}
 	if len(x.cues) == maxCues || x.size+len(c.data) > maxCueBytes {

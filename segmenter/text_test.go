@@ -318,3 +318,37 @@ func TestTextGoesOnAfterARestart(t *testing.T) {
 	again.want("v", "0 1 2 3 (4) 5 6 7.6")
 	again.want("s", "0 1 2 3 (4) 5 6")
 }
+
+// events are objects of an event timeline: each a group of its own that says all that was said before, too.
+func events(at func(s spoken) int64, all ...spoken) (objects []object) {
+	document := "["
+	for i, s := range all {
+		if i > 0 {
+			document += ","
+		}
+		document += fmt.Sprintf(`{"m": %d, "data": {"start": %d, "end": %d, "text": %q}}`, unix*1000+s.from, unix*1000+s.from, unix*1000+s.to, s.text)
+		objects = append(objects, object{"s", (unix*1000 + at(s)) * 1000, media.Object{Location: media.Location{Group: uint64(i)}, Payload: []byte(document + "]")}})
+	}
+	return objects
+}
+
+func TestTextComesAsEventsToo(t *testing.T) {
+	v, a := plain()
+	c := newChannel(t, cfg())
+	s := media.Track{Name: "s", Kind: media.Text, Packaging: media.EventTimeline, Codec: "wvtt", Namespace: []string{"x"}}
+	if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{v.track(t), a.track(t), s}); err != nil {
+		t.Fatal(err)
+	}
+	text := events(early, spoken{0, 3000, "a"}, spoken{1000, 2500, "b"}, spoken{4500, 4700, "c"}, spoken{7000, 7100, "d"})
+	text = append(text, events(func(spoken) int64 { return 7500 }, spoken{100, 200, "too late"})...)
+	text[len(text)-1].Group, text[len(text)-1].Object.Location.Object = 3, 1
+	c.send(interleave(text, v.seconds(t, 12), a.seconds(t, 12))...)
+	for _, bad := range c.bad {
+		t.Error(bad)
+	}
+	c.want("s", "0 1 2 3 4")
+	c.wantText("0-1000 a, 1000-2000 a+b", "0-500 a+b, 500-1000 a", "500-700 c", "1000-1100 d", "")
+	if e := c.Events(); e.LateText != 1 {
+		t.Errorf("%d cues were late, want 1", e.LateText)
+	}
+}

@@ -24,6 +24,8 @@ func open(info *media.Track) (r reader, h *demux.Header, err error) {
 		r, h, err = demux.NewLOCMAF(info)
 	case media.LOC, media.Legacy, media.MoqMI:
 		r, h, err = demux.NewFrames(info)
+	case media.EventTimeline:
+		r = demux.NewEvents()
 	default:
 		err = fmt.Errorf("packaging %q is not supported", info.Packaging)
 	}
