@@ -16,7 +16,8 @@ type Variant struct {
 	Video *Rendition  // nil when the broadcast has no video
 	Audio *AudioGroup // nil when it has no audio
 
-	Captions *CaptionGroup // in the pictures of Video; nil when there are none
+	Captions  *CaptionGroup  // in the pictures of Video; nil when there are none
+	Subtitles *SubtitleGroup // nil when there are none
 }
 
 // AudioGroup holds the audio renditions of one codec and channel layout (rfc8216bis 4.4.6.1.1).
@@ -38,13 +39,13 @@ type AudioMember struct {
 // Variants are the choices in catalog order: every video rendition with every audio group.
 func (p *Presentation) Variants() []Variant {
 	var variants []Variant
-	groups, captions := p.audioGroups(), p.captionGroups()
+	groups, captions, subtitles := p.audioGroups(), p.captionGroups(), p.subtitleGroup()
 	for i := range p.Renditions {
 		r := &p.Renditions[i]
 		if r.Track.Kind != media.Video {
 			continue
 		}
-		v := Variant{Video: r, Captions: captionGroup(captions, r.Track.Captions)}
+		v := Variant{Video: r, Captions: captionGroup(captions, r.Track.Captions), Subtitles: subtitles}
 		for _, v.Audio = range groups {
 			variants = append(variants, v)
 		}
@@ -54,7 +55,7 @@ func (p *Presentation) Variants() []Variant {
 	}
 	if len(variants) == 0 {
 		for _, g := range groups {
-			variants = append(variants, Variant{Audio: g})
+			variants = append(variants, Variant{Audio: g, Subtitles: subtitles})
 		}
 	}
 	return variants
@@ -87,14 +88,7 @@ func (p *Presentation) audioGroups() []*AudioGroup {
 
 func (g *AudioGroup) add(r *Rendition) {
 	m := AudioMember{Rendition: r, Language: Language(r.Track.Language), Describes: r.Track.Role == "audiodescription"}
-	base := printable(r.Track.Label)
-	if base == "" {
-		base = m.Language
-	}
-	if base == "" {
-		base = Escape(r.Track.Name)
-	}
-	m.Name = unique(base, func(name string) bool {
+	m.Name = unique(label(r.Track, m.Language), func(name string) bool {
 		return slices.ContainsFunc(g.Members, func(o AudioMember) bool { return o.Name == name })
 	})
 	m.Autoselect = !slices.ContainsFunc(g.Members, func(o AudioMember) bool {
@@ -124,6 +118,13 @@ func (v Variant) Codecs() string {
 			add(m.Rendition)
 		}
 	}
+	if v.Subtitles != nil {
+		for _, m := range v.Subtitles.Members {
+			if !m.IsWebVTT() { // which is no sample format: it comes as text
+				add(m.Rendition)
+			}
+		}
+	}
 	return strings.Join(codecs, ",")
 }
 
@@ -151,6 +152,8 @@ func (r *Rendition) Bandwidth() (peak, average int64) {
 	peak = r.Track.Bitrate
 	if peak <= 0 && r.Track.Kind == media.Video {
 		peak = max(4*int64(init.Width)*int64(init.Height), 1_000_000)
+	} else if peak <= 0 && r.Track.Kind == media.Text {
+		peak = 8_000
 	} else if peak <= 0 {
 		peak = 128_000 * int64(max(init.Channels, 1))
 	}

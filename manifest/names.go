@@ -26,12 +26,14 @@ const (
 	Init                               // {channel}/{track}/init-{digest}.mp4
 	Segment                            // {channel}/{track}/{n}.m4s
 	Part                               // {channel}/{track}/{n}.{p}.m4s
+	WebVTT                             // {channel}/{track}/{n}.vtt : the segment as text, for HLS
 )
 
 // Content types (rfc8216bis 4, RFC 4337, ISO/IEC 23009-1 annex C).
 const (
 	TypeHLS  = "application/vnd.apple.mpegurl"
 	TypeDASH = "application/dash+xml"
+	TypeVTT  = "text/vtt"
 )
 
 // Name is the identity of everything that has a URL. The fields that its Kind does not use are zero.
@@ -91,6 +93,9 @@ func (n Name) appendFile(b []byte) []byte {
 	case Segment:
 		b = strconv.AppendUint(b, n.N, 10)
 		return append(b, ".m4s"...)
+	case WebVTT:
+		b = strconv.AppendUint(b, n.N, 10)
+		return append(b, ".vtt"...)
 	case Part:
 		b = strconv.AppendUint(b, n.N, 10)
 		b = append(b, '.')
@@ -164,6 +169,12 @@ func parseFile(file string, ofTrack bool) (Name, bool) {
 		digest, ok := strings.CutPrefix(stem, "init-")
 		return Name{Kind: Init, Digest: digest}, ok && isDigest(digest)
 	}
+	if stem, ok := strings.CutSuffix(file, ".vtt"); ok {
+		n, ok := parseNumbers(stem)
+		ok = ok && n.Kind == Segment
+		n.Kind = WebVTT
+		return n, ok
+	}
 	stem, ok := strings.CutSuffix(file, ".m4s")
 	if !ok {
 		return Name{}, false
@@ -201,6 +212,8 @@ func (n Name) ContentType(k media.Kind) string {
 		return TypeHLS
 	case MPD, LegacyMPD:
 		return TypeDASH
+	case WebVTT:
+		return TypeVTT
 	}
 	return MediaType(k)
 }

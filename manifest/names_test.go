@@ -19,6 +19,7 @@ func names() map[string]Name {
 		"demo/v1/legacy.m3u8":          {Kind: LegacyPlaylist, Channel: "demo", Track: "v1"},
 		"demo/v1/init-0123abcd.mp4":    {Kind: Init, Channel: "demo", Track: "v1", Digest: "0123abcd"},
 		"demo/v1/897587127.m4s":        {Kind: Segment, Channel: "demo", Track: "v1", N: 897587127},
+		"demo/sv/897587127.vtt":        {Kind: WebVTT, Channel: "demo", Track: "sv", N: 897587127},
 		"demo/v1/897587127.0.m4s":      {Kind: Part, Channel: "demo", Track: "v1", N: 897587127},
 		"demo/v1/0.12.m4s":             {Kind: Part, Channel: "demo", Track: "v1", Part: 12},
 		"live~2feu/~2e~2e/index.m3u8":  {Kind: MediaPlaylist, Channel: "live/eu", Track: ".."},
@@ -54,6 +55,7 @@ func TestParseTakesOnlyTheCanonicalSpelling(t *testing.T) {
 		"demo/1.m4s", "demo/v1/index.mpd", "demo/v1/init-0123ABCD.mp4", "demo/v1/init-0123abc.mp4", "demo/v1/0123abcd.mp4",
 		"de.mo/index.m3u8", "de~6do/index.m3u8", "de~2Fmo/index.m3u8", "de~2/index.m3u8", "~~/index.m3u8", "de mo/index.m3u8",
 		"demo/index.m3u8/", "demo/index.m3u8?x", "demo/v1/1.m4s\n", "demo/é/1.m4s",
+		"demo/1.vtt", "demo/sv/1.2.vtt", "demo/sv/01.vtt", "demo/sv/.vtt",
 	} {
 		if n, err := Parse(path); !errors.Is(err, ErrName) {
 			t.Errorf("Parse(%q) = %+v, %v", path, n, err)
@@ -85,6 +87,7 @@ func TestContentTypes(t *testing.T) {
 	for kind, want := range map[Kind]string{
 		Multivariant: "application/vnd.apple.mpegurl", LegacyPlaylist: "application/vnd.apple.mpegurl",
 		MPD: "application/dash+xml", LegacyMPD: "application/dash+xml", Init: "audio/mp4", Segment: "audio/mp4", Part: "audio/mp4",
+		WebVTT: "text/vtt",
 	} {
 		if got := (Name{Kind: kind}).ContentType(media.Audio); got != want {
 			t.Errorf("kind %d: %q, want %q", kind, got, want)

@@ -11,6 +11,9 @@ const longJump = 10
 
 // admit holds a unit against the media time of its track before its samples are folded in.
 func (s *Segmenter) admit(ctx context.Context, now time.Time, t *track, u *unit) error {
+	if t.text != nil {
+		return s.subtitle(ctx, t, u)
+	}
 	if t.landing != nil {
 		t.landing.keep(now, t, u)
 		return s.land(ctx, now, t, u.ended || t.landing.bytes > s.cfg.HoldBytes)

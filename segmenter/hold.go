@@ -24,8 +24,10 @@ const (
 
 // hold measures a unit and keeps it until all tracks are measured.
 func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit) error {
-	t.measure(u)
-	t.date(now, u)
+	if t.text == nil { // nobody goes by the time of text
+		t.measure(u)
+		t.date(now, u)
+	}
 	u.samples = slices.Clone(u.samples)
 	if len(s.held) == 0 {
 		s.since = now
@@ -69,12 +71,15 @@ func (s *Segmenter) settle(ctx context.Context, now time.Time, force bool) error
 			s.start(t)
 		}
 	}
+	s.startTexts()
 	// Video first: audio begins with the slot that video begins with.
 	units := s.held
 	s.held, s.heldBytes = nil, 0
 	err = join(err, s.replay(ctx, units, media.Video))
 	s.align()
 	err = join(err, s.replay(ctx, units, media.Audio))
+	err = join(err, s.replay(ctx, units, media.Text))
+	err = join(err, s.subtitles(ctx))
 	s.announce()
 	return err
 }
@@ -96,6 +101,8 @@ func (s *Segmenter) measured(waited time.Duration) bool {
 	for _, t := range s.tracks {
 		g := &t.gauge
 		switch {
+		case t.text != nil:
+			continue
 		case g.samples == 0 && waited < s.cfg.Patience:
 			return false
 		case g.samples == 0:

@@ -81,7 +81,7 @@ func rational(g timeline.Grid) *big.Rat {
 // recall is a track as it was left.
 func (s *Segmenter) recall(r *PastRendition) (*track, error) {
 	info := r.Track
-	if info.Name == "" || s.track(info.Name) != nil || info.Kind != media.Video && info.Kind != media.Audio {
+	if info.Name == "" || s.track(info.Name) != nil || info.Kind != media.Video && info.Kind != media.Audio && info.Kind != media.Text {
 		return nil, fmt.Errorf("there is no such track, or there are two")
 	}
 	line, err := timeline.Restore(s.plan.Window, 0, r.Epochs, r.Segments)
@@ -91,7 +91,8 @@ func (s *Segmenter) recall(r *PastRendition) (*track, error) {
 	if n := len(r.Segments); n > 0 && r.Segments[n-1].N >= maxSlot {
 		return nil, fmt.Errorf("segment %d is beyond any clock", r.Segments[n-1].N)
 	}
-	t := &track{info: &info, line: line, epoch: -1, rejoins: true}
+	t := newTrack(info.Kind)
+	t.info, t.line, t.rejoins = &info, line, true
 	if e := line.Load().Current(); e != nil {
 		if e.Index >= maxEpochs || e.First >= maxSlot {
 			return nil, fmt.Errorf("epoch %d from slot %d on cannot be", e.Index, e.First)
@@ -149,7 +150,8 @@ func baseFrom(g timeline.Grid, e *timeline.Epoch) base {
 
 // revive lets a track that had ended, and that a newer catalog lists again, go on with all that it had.
 func (s *Segmenter) revive(old *track) *track {
-	t := &track{epoch: -1, info: old.info, wrapping: old.wrapping, next: old.next, stored: old.stored}
+	t := newTrack(old.info.Kind)
+	t.info, t.wrapping, t.next, t.stored = old.info, old.wrapping, old.next, old.stored
 	if old.line != nil {
 		p := old.line.Load()
 		if line, err := timeline.Restore(s.plan.Window, p.Frame, p.Epochs, p.Segments); err == nil {

@@ -42,6 +42,7 @@ type Events struct {
 	Gaps       uint64 // slots published as gaps
 	ForcedCuts uint64 // segments that begin without a stream access point because a group outlived its slot
 	Epochs     uint64 // discontinuities
+	LateText   uint64 // cues that came when the slot they are for had been published
 }
 
 // New returns a Segmenter that puts what it makes into sink. cfg must be valid. ledger is nil for a channel that nobody else
@@ -68,13 +69,13 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 	var kept []*track
 	for i := range tracks {
 		info := tracks[i]
-		if info.Kind != media.Video && info.Kind != media.Audio {
+		if info.Kind != media.Video && info.Kind != media.Audio && info.Kind != media.Text {
 			err = join(err, &BadInput{Track: info.Name, Err: fmt.Errorf("%s in packaging %q is not supported yet", info.Kind, info.Packaging)})
 			continue
 		}
 		t := s.track(info.Name)
 		if t == nil {
-			t = &track{epoch: -1}
+			t = newTrack(info.Kind)
 		}
 		if e := t.describe(&info); e != nil {
 			err = join(err, &BadInput{Track: info.Name, Err: e})
@@ -89,6 +90,9 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 	}
 	s.tracks = kept
 	s.held = slices.DeleteFunc(s.held, func(h held) bool { return !slices.Contains(kept, h.track) })
+	if s.settled {
+		s.startTexts()
+	}
 	if s.output.Load() != nil {
 		s.announce()
 	}
@@ -113,6 +117,10 @@ func (s *Segmenter) Object(ctx context.Context, now time.Time, track string, o m
 
 // take takes the units that an object has completed.
 func (s *Segmenter) take(ctx context.Context, now time.Time, t *track) (err error) {
+	if t.text != nil && s.settled && !t.started && !t.done && t.header.init != nil {
+		s.startText(t)
+		s.announce()
+	}
 	for i := range s.units {
 		switch u := &s.units[i]; {
 		case t.done && !t.again:
@@ -126,6 +134,9 @@ func (s *Segmenter) take(ctx context.Context, now time.Time, t *track) (err erro
 		}
 	}
 	clear(s.units) // the payloads may go
+	if t.text == nil && s.settled {
+		err = join(err, s.subtitles(ctx))
+	}
 	return err
 }
 
@@ -152,6 +163,9 @@ func (s *Segmenter) End(ctx context.Context) error {
 	err = join(err, s.settle(ctx, s.since, true))
 	s.ended = true
 	for _, t := range s.tracks {
+		if t.text != nil {
+			err = join(err, s.endText(ctx, t))
+		}
 		err = join(err, s.finish(ctx, t, true))
 	}
 	return err

@@ -31,9 +31,18 @@ type track struct {
 	cut     cut
 	rejoins bool               // line has a past that ends before the first segment to come
 	lent    []timeline.Segment // published by another instance meanwhile
+	text    *text              // of a track of subtitles; nil of others
 	suspect *unit              // a jump in time that the next object must confirm
 	landing *landing           // after one that was confirmed
 	doubt   bool               // an object was dropped: unless the next one follows on, media is missing
+}
+
+func newTrack(kind media.Kind) *track {
+	t := &track{epoch: -1}
+	if kind == media.Text {
+		t.text = &text{}
+	}
+	return t
 }
 
 var (

@@ -24,6 +24,8 @@ func open(info *media.Track) (r reader, h *demux.Header, err error) {
 		r, h, err = demux.NewLOCMAF(info)
 	case media.LOC, media.Legacy, media.MoqMI:
 		r, h, err = demux.NewFrames(info)
+	case media.EventTimeline:
+		r = demux.NewEvents()
 	default:
 		err = fmt.Errorf("packaging %q is not supported", info.Packaging)
 	}
@@ -106,7 +108,7 @@ func (t *track) accept(dst []unit, read []demux.Unit) []unit {
 		if u.init = t.header.init; u.err == nil && len(u.samples) > 0 {
 			u.err = t.header.err
 		}
-		if u.err == nil {
+		if u.err == nil && t.text == nil { // text may be silent, and may be repeated
 			u.err = u.check()
 		}
 		dst = append(dst, u)

@@ -95,6 +95,13 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 	if err != nil {
 		return err
 	}
+	asText := name.Kind == manifest.WebVTT
+	if asText {
+		if e := rendition.Timeline.Load().Current(); e == nil || e.Init.Codec != "wvtt" {
+			return refuse(unknown, "no such name")
+		}
+		name.Kind = manifest.Segment
+	}
 	of := ofPart
 	if name.Kind == manifest.Segment {
 		of = ofSegment
@@ -103,7 +110,10 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 		}
 	}
 	deadline := time.Now().Add(holdLimit(out.Plan))
-	snap, err := s.wait(r.Context(), rendition.Timeline, deadline, func(s *timeline.Snapshot) bool { return of(s, name) != next })
+	snap, err := s.wait(r.Context(), rendition.Timeline, deadline, func(s *timeline.Snapshot) bool {
+		p := of(s, name)
+		return p != next && (p != growing || !asText)
+	})
 	switch {
 	case errors.Is(err, errHeld) && name.Kind == manifest.Segment:
 		return refuse(hole, "did not come for as long as a request may wait")
@@ -126,6 +136,12 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 			return refuse(hole, "the broadcast has ended") // who did not know yet gives up on a 404
 		}
 		return refuse(missing, "there is no such media: a gap, or a hint that was taken back")
+	}
+	if seg := snap.Segment(name.N); asText && seg != nil {
+		return s.writeText(w, r, c, name, snap.Epoch(seg.Epoch).Init.Digest)
+	}
+	if asText { // it has left the window: an archive may have it
+		name.Kind = manifest.WebVTT
 	}
 	return s.writeStored(w, r, c, name, func() error {
 		if first, _ := rendition.Timeline.Load().First(); name.N < first {

@@ -31,7 +31,7 @@ func (s *Server) resource(w http.ResponseWriter, r *http.Request) error {
 	switch name.Kind {
 	case manifest.MediaPlaylist, manifest.LegacyPlaylist:
 		return s.playlist(w, r, c, out, name)
-	case manifest.Segment, manifest.Part:
+	case manifest.Segment, manifest.Part, manifest.WebVTT:
 		return s.media(w, r, c, out, name)
 	case manifest.Init:
 		return s.initSegment(w, r, c, out, name)
@@ -126,7 +126,7 @@ func kindOf(path string) string {
 		return "legacy_dash"
 	case ext == "mpd":
 		return "dash"
-	case ext == "m4s":
+	case ext == "m4s", ext == "vtt":
 		return "segment"
 	case strings.HasSuffix(ext, ".m4s"):
 		return "part"

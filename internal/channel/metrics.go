@@ -18,7 +18,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"channel", "track"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "moqpack_segmenter_events_total",
-			Help: "What went otherwise than planned, by channel and event: loss (of media), gap (a segment), forced_cut, epoch.",
+			Help: "What went otherwise than planned, by channel and event: loss (of media), gap (a segment), forced_cut, epoch, late_text.",
 		}, []string{"channel", "event"}),
 		disagreements: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "moqpack_channel_ledger_failures_total",
@@ -39,6 +39,7 @@ func (m *Metrics) happened(channel string, before, now segmenter.Events) {
 	add("gap", now.Gaps-before.Gaps)
 	add("forced_cut", now.ForcedCuts-before.ForcedCuts)
 	add("epoch", now.Epochs-before.Epochs)
+	add("late_text", now.LateText-before.LateText)
 }
 
 func (m *Metrics) disagreed(channel string) {

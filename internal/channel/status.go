@@ -136,6 +136,7 @@ func (s *status) words(out *server.Status, begun bool, now time.Time) {
 		{Name: "losses", Value: int64(s.events.Losses)},
 		{Name: "gaps", Value: int64(s.events.Gaps)},
 		{Name: "forced cuts", Value: int64(s.events.ForcedCuts)},
+		{Name: "late text", Value: int64(s.events.LateText)},
 		{Name: "discontinuities", Value: int64(s.events.Epochs)},
 		{Name: "reconnect attempts", Value: int64(s.source.Attempts)},
 		{Name: "ledger failures", Value: s.disagreements},

@@ -59,6 +59,9 @@ func slotAndFrame(p *manifest.Presentation) time.Duration {
 	var frame int64 // ms
 	for i := range p.Renditions {
 		r := &p.Renditions[i]
+		if r.Track.Kind == media.Text { // which is cut to the tick
+			continue
+		}
 		scale := int64(r.Current().Init.Timescale)
 		frame = max(frame, (r.Frame*1000+scale-1)/scale)
 	}
@@ -124,6 +127,11 @@ func livePeriod(p *manifest.Presentation, pd *period) (*mpd.Period, error) {
 				t.PresentationTimeOffset = mpd.Ptr(o)
 			}
 			set.Representations[j].SegmentTemplate = &t
+		}
+		if kin(family[0]).kind == media.Text { // it comes whole, when its slot is over
+			set.SegmentTemplate.AvailabilityTimeOffset, set.SegmentTemplate.AvailabilityTimeComplete = 0, nil
+			e.AdaptationSets = append(e.AdaptationSets, set)
+			continue
 		}
 		set.ProducerReferenceTimes = []*mpd.ProducerReferenceTimeType{{
 			Id: uint32(i + 1), Type: "encoder", WallClockTime: string(dateTime(pd.start)),

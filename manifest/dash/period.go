@@ -32,9 +32,6 @@ func periods(p *manifest.Presentation) []period {
 	var ps []period
 	for i := range p.Renditions {
 		r := &p.Renditions[i]
-		if r.Track.Kind == media.Text {
-			continue
-		}
 		for j := range r.Epochs {
 			e := &r.Epochs[j]
 			at, found := slices.BinarySearchFunc(ps, e.Index, func(q period, index int) int { return q.index - index })

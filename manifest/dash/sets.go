@@ -44,7 +44,10 @@ func kin(r rep) kinship {
 	if e := init.Encryption; e != nil {
 		k.key = e.Scheme + e.KID
 	}
-	if k.kind == media.Audio {
+	switch k.kind {
+	case media.Text:
+		k.language, k.role = manifest.Language(r.Track.Language), r.Track.Role
+	case media.Audio:
 		k.language, k.role, k.channels, k.joc = manifest.Language(r.Track.Language), r.Track.Role, init.Channels, init.JOC
 	}
 	return k
@@ -73,7 +76,14 @@ func adaptationSet(id int, family []rep, independent bool) *mpd.AdaptationSetTyp
 	set.MimeType = manifest.MediaType(k.kind)
 	set.ContentProtections = protections(family[0])
 	role := "main"
-	if k.kind == media.Audio {
+	switch k.kind {
+	case media.Text:
+		set.StartWithSAP = 1
+		role = "subtitle"
+		if k.role == "caption" || k.role == "forced_subtitle" { // ISO/IEC 23009-1, 5.8.5.5
+			role = k.role
+		}
+	case media.Audio:
 		set.StartWithSAP = 1
 		if c := channelConfiguration(k.channels); c > 0 {
 			set.AudioChannelConfigurations = descriptor(schemeChannels, strconv.Itoa(c))
@@ -85,7 +95,7 @@ func adaptationSet(id int, family []rep, independent bool) *mpd.AdaptationSetTyp
 			role = "alternate"
 			set.Accessibilities = descriptor(schemePurpose, "1")
 		}
-	} else {
+	default:
 		if independent {
 			set.StartWithSAP = 2 // type 1 or 2
 		}
@@ -149,7 +159,7 @@ func representation(r rep) *mpd.RepresentationType {
 	peak, _ := r.Bandwidth()
 	e := &mpd.RepresentationType{Id: manifest.Escape(r.Track.Name), Bandwidth: uint32(peak)}
 	e.Codecs = codecs(init.Codec)
-	if init.Kind == media.Audio {
+	if init.Kind != media.Video {
 		if init.SampleRate > 0 {
 			e.AudioSamplingRate = mpd.Ptr(mpd.UIntVectorType(strconv.Itoa(init.SampleRate)))
 		}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
@@ -29,12 +30,12 @@ func Media(p manifest.Presentation, track string, o Options) (manifest.Document,
 	if r == nil {
 		return manifest.Document{}, manifest.ErrNoTrack
 	}
-	if r.Empty() {
+	if r.Empty() || r.Track.Kind == media.Text && len(r.Segments) == 0 {
 		return manifest.Document{}, manifest.ErrNotYet
 	}
 	w := writer{
 		p: &p, r: r, doc: playlist(r), segments: p.Listed(r),
-		targetDuration: time.Duration(p.Plan.TargetDuration) * time.Second,
+		targetDuration: time.Duration(p.Plan.TargetDuration) * time.Second, whole: r.Track.Kind == media.Text,
 	}
 	from := 0
 	if o.Skip && !r.Ended {
@@ -60,6 +61,7 @@ type writer struct {
 	doc            manifest.Name
 	segments       []timeline.Segment // listed
 	targetDuration time.Duration
+	whole          bool // segments have no parts: text is published slot by slot (rfc8216bis 4.4.4.9 asks for none)
 
 	epoch *timeline.Epoch // of the segment written last, nil before the first
 }
@@ -71,10 +73,12 @@ func (w *writer) header() {
 	b = appendSeconds(b, skipUntil*w.targetDuration)
 	b = append(b, ",HOLD-BACK="...)
 	b = appendSeconds(b, holdBack*w.targetDuration)
-	b = append(b, ",PART-HOLD-BACK="...)
-	b = appendSeconds(b, partHoldBack*w.p.Plan.PartTarget)
-	b = append(b, "\n#EXT-X-PART-INF:PART-TARGET="...)
-	b = appendSeconds(b, w.p.Plan.PartTarget)
+	if !w.whole {
+		b = append(b, ",PART-HOLD-BACK="...)
+		b = appendSeconds(b, partHoldBack*w.p.Plan.PartTarget)
+		b = append(b, "\n#EXT-X-PART-INF:PART-TARGET="...)
+		b = appendSeconds(b, w.p.Plan.PartTarget)
+	}
 	first := w.r.Open
 	if len(w.segments) > 0 {
 		first = &w.segments[0]
@@ -95,7 +99,7 @@ func (w *writer) list(from int) {
 	for i := from; i < len(w.segments); i++ {
 		s := &w.segments[i]
 		w.begin(s)
-		if i >= parts && s.State == timeline.Full {
+		if i >= parts && !w.whole && s.State == timeline.Full {
 			w.parts(s)
 		}
 		if s.State == timeline.Gap {
@@ -104,7 +108,7 @@ func (w *writer) list(from int) {
 		w.b = append(w.b, "#EXTINF:"...)
 		w.b = appendDecimal(w.b, w.micros(s), 6)
 		w.b = append(w.b, ",\n"...)
-		w.b = w.name(manifest.Segment, s.N, 0).AppendURI(w.b, w.doc)
+		w.b = w.name(w.r.HLSSegment(), s.N, 0).AppendURI(w.b, w.doc)
 		w.b = append(w.b, '\n')
 	}
 }
@@ -117,7 +121,7 @@ func (w *writer) begin(s *timeline.Segment) {
 		for range manifest.Discontinuities(last, w.epoch, s) {
 			w.b = append(w.b, "#EXT-X-DISCONTINUITY\n"...)
 		}
-		if last == nil || last.Init.Digest != w.epoch.Init.Digest {
+		if !w.r.IsWebVTT() && (last == nil || last.Init.Digest != w.epoch.Init.Digest) {
 			w.b = append(w.b, `#EXT-X-MAP:URI="`...)
 			init := manifest.Name{Kind: manifest.Init, Channel: w.p.Media, Track: w.r.Track.Name, Digest: w.epoch.Init.Digest}
 			w.b = init.AppendURI(w.b, w.doc)
@@ -150,6 +154,10 @@ func (w *writer) parts(s *timeline.Segment) {
 func (w *writer) edge() {
 	if w.r.Ended {
 		w.b = append(w.b, "#EXT-X-ENDLIST\n"...)
+		return
+	}
+	if w.whole {
+		w.reports()
 		return
 	}
 	if w.r.Open != nil {

@@ -36,6 +36,9 @@ func Multivariant(p manifest.Presentation) (manifest.Document, error) {
 			b = appendCaptions(b, g)
 		}
 	}
+	if g := variants[0].Subtitles; g != nil {
+		b = appendSubtitles(b, doc, g)
+	}
 	for _, v := range variants {
 		b = appendVariant(b, doc, v, captioned)
 	}
@@ -86,6 +89,24 @@ func appendCaptions(b []byte, g *manifest.CaptionGroup) []byte {
 	return b
 }
 
+func appendSubtitles(b []byte, doc manifest.Name, g *manifest.SubtitleGroup) []byte {
+	for _, m := range g.Members {
+		b = append(b, "#EXT-X-MEDIA:TYPE=SUBTITLES"...)
+		b = appendAttr(b, "GROUP-ID", g.ID)
+		b = appendAttr(b, "NAME", m.Name)
+		b = appendAttr(b, "LANGUAGE", m.Language)
+		b = append(b, ",DEFAULT=NO,AUTOSELECT="...)
+		b = append(b, yesNo(m.Autoselect)...)
+		b = append(b, ",FORCED="...)
+		b = append(b, yesNo(m.Forced)...)
+		b = appendAttr(b, "CHARACTERISTICS", m.Characteristics())
+		b = append(b, `,URI="`...)
+		b = playlist(m.Rendition).AppendURI(b, doc)
+		b = append(b, "\"\n"...)
+	}
+	return b
+}
+
 func appendVariant(b []byte, doc manifest.Name, v manifest.Variant, captioned bool) []byte {
 	peak, average := v.Bandwidth()
 	b = append(b, "#EXT-X-STREAM-INF:BANDWIDTH="...)
@@ -98,6 +119,9 @@ func appendVariant(b []byte, doc manifest.Name, v manifest.Variant, captioned bo
 	}
 	if v.Audio != nil {
 		b = appendAttr(b, "AUDIO", v.Audio.ID)
+	}
+	if v.Subtitles != nil {
+		b = appendAttr(b, "SUBTITLES", v.Subtitles.ID)
 	}
 	switch {
 	case v.Captions != nil:

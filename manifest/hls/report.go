@@ -13,12 +13,18 @@ func (w *writer) reports() {
 	n, part := w.elsewhere()
 	for i := range w.p.Renditions {
 		o := &w.p.Renditions[i]
-		if o.Track == w.r.Track || o.Track.Kind == media.Text || o.Empty() || o.Ended {
+		if o.Track == w.r.Track || o.Empty() || o.Ended {
 			continue
 		}
 		w.b = append(w.b, `#EXT-X-RENDITION-REPORT:URI="`...)
 		w.b = playlist(o).AppendURI(w.b, w.doc)
 		w.b = append(w.b, `",LAST-MSN=`...)
+		if o.Track.Kind == media.Text {
+			// It has no parts, and a silent slot is published half a slot after its end.
+			w.b = strconv.AppendUint(w.b, max(w.r.Position().N, 2)-2, 10)
+			w.b = append(w.b, '\n')
+			continue
+		}
 		w.b = strconv.AppendUint(w.b, n, 10)
 		w.b = append(w.b, ",LAST-PART="...)
 		w.b = strconv.AppendInt(w.b, part, 10)

@@ -87,7 +87,7 @@ func leadsTo(uri string, p manifest.Presentation, r *manifest.Rendition, n uint6
 		p.Media = p.Channel
 	}
 	doc := manifest.Name{Kind: manifest.LegacyPlaylist, Channel: p.Channel, Track: r.Track.Name}
-	want := manifest.Name{Kind: manifest.Segment, Channel: p.Media, Track: r.Track.Name, N: n}
+	want := manifest.Name{Kind: r.HLSSegment(), Channel: p.Media, Track: r.Track.Name, N: n}
 	return path.Join(path.Dir(doc.Key()), uri) == want.Key()
 }
 

@@ -81,7 +81,7 @@ func appendSegments(list *m3u8.MediaPlaylist, p *manifest.Presentation, r *manif
 		epoch = r.Epoch(s.Epoch)
 		start, end := manifest.UnixMilli(epoch, s.Start), manifest.UnixMilli(epoch, p.End(epoch, s))
 		segment := &m3u8.MediaSegment{
-			URI:             manifest.Name{Kind: manifest.Segment, Channel: p.Media, Track: r.Track.Name, N: s.N}.URI(doc),
+			URI:             manifest.Name{Kind: r.HLSSegment(), Channel: p.Media, Track: r.Track.Name, N: s.N}.URI(doc),
 			Duration:        float64(end.Sub(start).Milliseconds()) / 1000,
 			ProgramDateTime: start,
 		}
@@ -90,7 +90,7 @@ func appendSegments(list *m3u8.MediaPlaylist, p *manifest.Presentation, r *manif
 			segment.Discontinuity = true
 			lines = slices.Repeat([]string{"#EXT-X-DISCONTINUITY"}, n-1)
 		}
-		if last == nil || last.Init.Digest != epoch.Init.Digest {
+		if !r.IsWebVTT() && (last == nil || last.Init.Digest != epoch.Init.Digest) {
 			init := manifest.Name{Kind: manifest.Init, Channel: p.Media, Track: r.Track.Name, Digest: epoch.Init.Digest}
 			segment.Map = &m3u8.Map{URI: init.URI(doc)}
 			for _, key := range manifest.HLSKeys(r, last, epoch) {

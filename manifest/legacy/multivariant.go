@@ -55,6 +55,10 @@ func Multivariant(p manifest.Presentation) (manifest.Document, error) {
 				of = v.Audio.First().Rendition
 			}
 		}
+		if v.Subtitles != nil {
+			params.Subtitles = v.Subtitles.ID
+			params.Alternatives = append(params.Alternatives, subtitles(doc, v.Subtitles)...)
+		}
 		list.Append(playlist(of).URI(doc), nil, params)
 	}
 	return manifest.Document{
@@ -76,6 +80,21 @@ func alternatives(doc manifest.Name, g *manifest.AudioGroup) []*m3u8.Alternative
 		}
 		if m.Describes {
 			a.Characteristics = "public.accessibility.describes-video"
+		}
+		alts = append(alts, a)
+	}
+	return alts
+}
+
+func subtitles(doc manifest.Name, g *manifest.SubtitleGroup) []*m3u8.Alternative {
+	var alts []*m3u8.Alternative
+	for _, m := range g.Members {
+		a := &m3u8.Alternative{
+			Type: "SUBTITLES", GroupId: g.ID, Name: m.Name, Language: m.Language, Autoselect: "NO",
+			Characteristics: m.Characteristics(), URI: playlist(m.Rendition).URI(doc),
+		}
+		if m.Autoselect {
+			a.Autoselect = "YES"
 		}
 		alts = append(alts, a)
 	}

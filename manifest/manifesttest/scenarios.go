@@ -72,6 +72,15 @@ func Scenarios() []Scenario {
 	news.Play(Start + 15_400)
 	add("captions", news)
 
+	caption, forced := Text("cc", "en", "wvtt"), Text("forced", "de", "stpp.ttml.im1t")
+	caption.Role, forced.Role = "caption", "forced_subtitle"
+	text := New(Plan(2, 1, 6), 6, Start, Video("v", 360, 25, 1, 50), Audio("a", "en", 48000), Text("sv", "sv", "wvtt"), caption, forced)
+	text.Lose(slotAt(text, 6), "sv")
+	text.Play(Start + 9_300)
+	text.Restart(slotAt(text, 12))
+	text.Play(Start + 17_400)
+	add("subtitles", text)
+
 	soon := New(Plan(2, 1, 6), 6, Start, Video("v", 360, 25, 1, 50), Audio("a", "en", 48000))
 	add("nothing-yet", soon)
 	return all

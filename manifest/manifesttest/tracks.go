@@ -50,3 +50,14 @@ func Audio(name, language string, rate int) Track {
 		Frame: 1024, Group: 1,
 	}
 }
+
+// Text is a track of subtitles, of one sample a slot of 2 s.
+func Text(name, language, codec string) Track {
+	return Track{
+		Track: media.Track{
+			Namespace: []string{"demo"}, Name: name, Kind: media.Text, Packaging: media.CMAF, Role: "subtitle", Language: language,
+		},
+		Init:  media.Init{Kind: media.Text, Codec: codec, Timescale: 1000, Digest: fmt.Sprintf("%08x", len(name))},
+		Frame: 2000, Group: 1,
+	}
+}

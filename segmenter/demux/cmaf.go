@@ -11,6 +11,7 @@ const (
 	maxSamples = 1 << 16
 	maxTime    = math.MaxInt64 / 2 // ticks, so that a time and a few durations never overflow
 	maxSample  = 10                // seconds
+	maxSilence = 24 * 3600         // seconds of a sample of text
 )
 
 // Flags of tfhd and trun (ISO/IEC 14496-12, 8.8.7 and 8.8.8).
@@ -233,12 +234,16 @@ func (f *fragment) trun(b *box, d defaults) error {
 
 func (f *fragment) sample(b *box, s defaults, cto uint32, version byte) error {
 	i := len(f.dst) - f.start
+	longest := uint64(maxSample)
+	if f.Kind == media.Text {
+		longest = maxSilence
+	}
 	switch {
 	case s.duration == 0:
 		return b.fail("sample %d lasts 0 ticks", i)
-	case uint64(s.duration) > maxSample*uint64(f.Timescale):
-		return b.fail("sample %d lasts %d ticks: more than %d s", i, s.duration, maxSample)
-	case s.size == 0:
+	case uint64(s.duration) > longest*uint64(f.Timescale):
+		return b.fail("sample %d lasts %d ticks: more than %d s", i, s.duration, longest)
+	case s.size == 0 && f.Kind != media.Text:
 		return b.fail("sample %d has 0 bytes", i)
 	case uint64(s.size) > uint64(f.to-f.next):
 		return b.fail("sample %d has %d bytes, but %d are left in the mdat", i, s.size, f.to-f.next)
@@ -268,6 +273,11 @@ func (f *fragment) sample(b *box, s defaults, cto uint32, version byte) error {
 		// Publishers that leave the flags at 0 call every sample a sync sample: the bitstream knows better.
 		if sync, known := f.nal.sync(m.Data); known {
 			m.Sync = sync
+		}
+	}
+	if f.wvtt {
+		if m.Data, err = shown(m.Data); err != nil {
+			return err
 		}
 	}
 	f.next += int(s.size)

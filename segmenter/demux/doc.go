@@ -6,6 +6,8 @@
 //   - Frames reads LOC, hang's legacy container and moq-mi, whose objects hold the bare bitstream. A codec makes a sample entry of
 //     parameter sets and decoder configurations, and timing gives frames the decode times and durations that nobody wrote.
 //
+// Cues reads what a sample of WebVTT shows, which subtitles are cut and written by.
+//
 // All give the same media the same samples and the same Header. Media data are slices of the payload, unless something
 // must be left out of it. Counts and sizes are checked against the bytes that are there before anything is allocated, and
 // a failure is an *Error that names the box, if there is one, and the offset.

@@ -18,6 +18,7 @@ type CMAF struct {
 	edit int64
 	nal  nal
 	tenc tenc
+	wvtt bool // samples are boxes of cues (ISO/IEC 14496-30, 5.5)
 }
 
 // Head splits an object that carries its own CMAF header: init is ftyp and moov, rest is what follows them. An object without
@@ -188,6 +189,7 @@ func (c *CMAF) minf(minf *box) error {
 	}
 	var err error
 	c.tenc, err = tencOf(&entry)
+	c.wvtt = c.tenc.format == "wvtt"
 	c.nal = nalOf(&entry, c.tenc.format)
 	return err
 }

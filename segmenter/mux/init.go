@@ -44,6 +44,10 @@ func Init(h *demux.Header) (*media.Init, error) {
 		err = video(m, e)
 	case *mp4.AudioSampleEntryBox:
 		err = audio(m, e, h.Codec)
+	case *mp4.WvttBox:
+		entry, err = webVTT(m, e)
+	case *mp4.StppBox:
+		entry, err = ttml(m, e, h.Codec)
 	default:
 		err = fmt.Errorf("%w: %q", ErrUnsupported, entry.Type())
 	}
@@ -73,7 +77,7 @@ func decodeEntry(entry []byte) (b mp4.Box, err error) {
 		return nil, fmt.Errorf("mux: %w: %d bytes", ErrMalformed, len(entry))
 	}
 	switch kind := string(entry[4:8]); kind {
-	case "encv", "enca", "avc1", "avc3", "hvc1", "hev1", "av01", "vp09", "mp4a", "Opus", "ac-3", "ec-3", "fLaC":
+	case "encv", "enca", "avc1", "avc3", "hvc1", "hev1", "av01", "vp09", "mp4a", "Opus", "ac-3", "ec-3", "fLaC", "wvtt", "stpp":
 	default:
 		return nil, fmt.Errorf("mux: sample entry %q: %w", kind, ErrUnsupported)
 	}
@@ -114,7 +118,11 @@ func addPSSH(moov *mp4.MoovBox, h *demux.Header) {
 
 // newTrak is a track with the sample entry and empty sample tables.
 func newTrak(id uint32, m *media.Init, entry mp4.Box, language uint16) *mp4.TrakBox {
-	trak := mp4.CreateEmptyTrak(id, m.Timescale, m.Kind.String(), "und")
+	handler := m.Kind.String()
+	if entry.Type() == "stpp" {
+		handler = "subtitle" // and its sthd, where wvtt has text and nmhd (ISO/IEC 14496-30, 5.2 and 6.2)
+	}
+	trak := mp4.CreateEmptyTrak(id, m.Timescale, handler, "und")
 	trak.Tkhd.Width, trak.Tkhd.Height = mp4.Fixed32(m.Width<<16), mp4.Fixed32(m.Height<<16)
 	trak.Mdia.Mdhd.Language = language
 	trak.Mdia.Hdlr.Name = m.Kind.String()

@@ -18,7 +18,7 @@ import (
 
 func TestDocumentsEqualThoseOfTheOrigin(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b, s := newBroadcast(t, 8, "v1", "v2", "a"), newBucket(t)
+		b, s := newBroadcast(t, 8, "v1", "v2", "a", "s"), newBucket(t)
 		a := start(t, b, Config{Name: "s3", Store: s})
 		b.start(begin)
 		b.live(begin, begin+5)
@@ -54,7 +54,7 @@ func after(d time.Duration) {
 func TestFaultsOfEveryKindDelayAndLoseNothing(t *testing.T) {
 	for seed := range uint64(10) {
 		inBubble(t, func(t *testing.T) {
-			b, s := newBroadcast(t, 16, "v1", "v2", "a"), newBucket(t)
+			b, s := newBroadcast(t, 16, "v1", "s", "a"), newBucket(t)
 			rng := rand.New(rand.NewPCG(seed, 1))
 			s.setPlan(func(storagetest.Op, string) (f storagetest.Fault) {
 				f.Delay = time.Duration(rng.IntN(800)) * time.Millisecond

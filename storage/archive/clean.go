@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/storage"
 )
@@ -65,7 +66,12 @@ func (k *Keeper) deleteChunk(ctx context.Context, h *Head, from uint64) error {
 	var keys []string
 	for _, track := range slices.Compact(tracks) {
 		for n := from; n < from+chunkSlots; n++ {
-			keys = append(keys, manifest.Name{Kind: manifest.Segment, Channel: k.cfg.Channel, Track: track, N: n}.Key())
+			name := manifest.Name{Kind: manifest.Segment, Channel: k.cfg.Channel, Track: track, N: n}
+			keys = append(keys, name.Key())
+			if t := h.Track(track); t != nil && t.Kind == media.Text {
+				name.Kind = manifest.WebVTT
+				keys = append(keys, name.Key())
+			}
 		}
 	}
 	if err := k.delete(ctx, keys); err != nil {

@@ -89,7 +89,7 @@ func (a *Archive) missing(ctx context.Context, near *Archive, from uint64) (all 
 				}
 				inits[d] = true
 			}
-			if e, err := a.putSegment(ctx, &t.Track, e); err == nil {
+			if e, err := a.putSegment(ctx, &t.Track, epoch.Init, e); err == nil {
 				entries[i] = e
 				all = append(all, found{record{track, e}, *epoch})
 			}

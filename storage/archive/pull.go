@@ -231,7 +231,7 @@ func (r *run) putSegment(ctx context.Context, f *feed, c candidate) {
 	f.flying++
 	t := f.sources[0].Track
 	r.do(func() func() {
-		e, err := r.a.putSegment(ctx, t, c.entry)
+		e, err := r.a.putSegment(ctx, t, c.epoch.Init, c.entry)
 		return func() {
 			f.flying--
 			switch {

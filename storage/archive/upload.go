@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/segmenter/mux"
 	"github.com/moqpack/moqpack/segmenter/timeline"
 	"github.com/moqpack/moqpack/storage"
 )
@@ -20,7 +22,7 @@ const unreadable = 5 * time.Minute
 
 // putSegment brings the segment of track t that e describes to the store and returns what the store has. The error is errLost or
 // that of ctx.
-func (a *Archive) putSegment(ctx context.Context, t *media.Track, e Entry) (Entry, error) {
+func (a *Archive) putSegment(ctx context.Context, t *media.Track, init *media.Init, e Entry) (Entry, error) {
 	name := manifest.Name{Kind: manifest.Segment, Channel: a.cfg.Channel, Track: t.Name, N: e.N}
 	wanted := e.Digest // of another record
 	known, recorded := a.entry(t.Name, e.N)
@@ -62,6 +64,11 @@ func (a *Archive) putSegment(ctx context.Context, t *media.Track, e Entry) (Entr
 			e = known
 			return nil
 		}
+		if init.Codec == "wvtt" {
+			if err := a.putText(ctx, t, init, name, b); err != nil {
+				return err
+			}
+		}
 		e.Digest, e.Size, err = a.put(ctx, name, b)
 		return err
 	})
@@ -69,6 +76,24 @@ func (a *Archive) putSegment(ctx context.Context, t *media.Track, e Entry) (Entr
 		a.metrics.stored(a.cfg, e.Size)
 	}
 	return e, err
+}
+
+// putText brings the text of a segment of WebVTT to the store, where nobody could make it of the segment. The segment follows it:
+// what the record names has both.
+func (a *Archive) putText(ctx context.Context, t *media.Track, init *media.Init, name manifest.Name, segment storage.Blob) error {
+	header, err := a.header(ctx, t, init)
+	if err != nil {
+		return err
+	}
+	text, err := mux.WebVTT(bytes.Join(header.Pieces, nil), bytes.Join(segment.Pieces, nil))
+	if err != nil {
+		return fmt.Errorf("archive: text of %s: %w", name.Key(), err)
+	}
+	name.Kind = manifest.WebVTT
+	b := storage.Blob{Pieces: [][]byte{text}, ContentType: name.ContentType(t.Kind)}
+	b.Digest = storage.Digest(b.Pieces)
+	_, _, err = a.put(ctx, name, b)
+	return err
 }
 
 // put stores b, or finds other content under its name. It returns the digest and size of what the store has.
@@ -107,19 +132,28 @@ func (a *Archive) diverged(c Conflict) {
 func (a *Archive) putInit(ctx context.Context, t *media.Track, init *media.Init) error {
 	name := manifest.Name{Kind: manifest.Init, Channel: a.cfg.Channel, Track: t.Name, Digest: init.Digest}
 	return a.insist(ctx, "header of "+t.Name, func() error {
-		b := storage.Blob{Pieces: [][]byte{init.Bytes}}
-		if init.Bytes == nil {
-			var err error
-			b, err = a.cfg.Media.Get(ctx, name.Key())
-			if errors.Is(err, storage.ErrNotFound) {
-				b, err = a.cfg.Store.Get(ctx, name.Key())
-			}
-			if err != nil {
-				return fmt.Errorf("archive: %w", err)
-			}
+		b, err := a.header(ctx, t, init)
+		if err != nil {
+			return err
 		}
 		b.CacheControl, b.ContentType, b.Digest = "", name.ContentType(t.Kind), storage.Digest(b.Pieces)
-		_, _, err := a.put(ctx, name, b)
+		_, _, err = a.put(ctx, name, b)
 		return err
 	})
+}
+
+// header is the header of an epoch.
+func (a *Archive) header(ctx context.Context, t *media.Track, init *media.Init) (storage.Blob, error) {
+	if init.Bytes != nil {
+		return storage.Blob{Pieces: [][]byte{init.Bytes}}, nil
+	}
+	key := manifest.Name{Kind: manifest.Init, Channel: a.cfg.Channel, Track: t.Name, Digest: init.Digest}.Key()
+	b, err := a.cfg.Media.Get(ctx, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		b, err = a.cfg.Store.Get(ctx, key)
+	}
+	if err != nil {
+		return b, fmt.Errorf("archive: %w", err)
+	}
+	return b, nil
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/moqpack/moqpack/manifest/dash"
 	"github.com/moqpack/moqpack/manifest/legacy"
 	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/segmenter/demux"
+	"github.com/moqpack/moqpack/segmenter/mux"
 	"github.com/moqpack/moqpack/segmenter/timeline"
 	"github.com/moqpack/moqpack/storage"
 	"github.com/moqpack/moqpack/storage/storagetest"
@@ -56,6 +58,9 @@ func newBroadcast(t testing.TB, window int, tracks ...string) *broadcast {
 		if name[0] == 'a' {
 			track.Kind, track.AltGroup = media.Audio, 2
 		}
+		if name[0] == 's' {
+			track.Kind, track.AltGroup = media.Text, 3
+		}
 		b.lines = append(b.lines, segmenter.Rendition{Track: track, Timeline: timeline.New(window, 0)})
 	}
 	b.out = &segmenter.Output{Plan: b.plan, Renditions: b.lines}
@@ -66,6 +71,9 @@ func (b *broadcast) init(track *media.Track) *media.Init {
 	i := &media.Init{Kind: track.Kind, Codec: "avc1.64001f", Timescale: 1000, Width: 640, Height: 360, VideoRange: "SDR"}
 	if track.Kind == media.Audio {
 		i = &media.Init{Kind: track.Kind, Codec: "mp4a.40.2", Timescale: 48000, SampleRate: 48000, Channels: 2}
+	}
+	if track.Kind == media.Text {
+		return subtitleInit(b.t, fmt.Sprintf("WEBVTT %d", b.epoch))
 	}
 	i.Bytes = fmt.Appendf(nil, "header %d of %s", b.epoch, track.Name)
 	i.Digest = storage.Digest([][]byte{i.Bytes})[:8]
@@ -122,7 +130,16 @@ func (b *broadcast) playTrack(r segmenter.Rendition, n uint64) {
 	start := b.plan.Grid.Start(n, e.Init.Timescale) - e.Origin
 	dur := b.plan.Grid.Start(1, e.Init.Timescale)
 	var body []byte
+	if r.Track.Kind == media.Text {
+		var err error
+		body, err = mux.Fragment(1, []media.Sample{{DTS: start, Dur: uint32(dur), Sync: true, Data: demux.CueSample(demux.Cue{Text: fmt.Sprint(n)})}})
+		must(b.t, err)
+		must(b.t, r.Timeline.Append(n, 0, timeline.Part{Start: start, Dur: dur, Size: int64(len(body)), Independent: true}))
+	}
 	for p := range 2 {
+		if r.Track.Kind == media.Text {
+			break
+		}
 		part := fmt.Appendf(nil, "part %d.%d of %s in %d;", n, p, r.Track.Name, e.Index)
 		body = append(body, part...)
 		must(b.t, r.Timeline.Append(n, p, timeline.Part{Start: start + int64(p)*dur/2, Dur: dur / 2, Size: int64(len(part)), Independent: p == 0}))
@@ -292,7 +309,7 @@ func (b *bucket) check(key string, blob storage.Blob) {
 				if m[1] != "" {
 					uri = m[1]
 				}
-				if stem, ok := strings.CutSuffix(uri, ".m4s"); ok {
+				if stem, ok := strings.CutSuffix(strings.Replace(uri, ".vtt", ".m4s", 1), ".m4s"); ok {
 					n, _ := strconv.ParseUint(stem, 10, 64)
 					edge = n + 1
 				}

@@ -57,10 +57,19 @@ func (r *resolver) track(f fields) (media.Track, error) {
 	if t.Kind = kindOf(t.Packaging, f, t.Role, t.Codec); t.Role == "" {
 		t.Role = t.Kind.String()
 	}
+	eventType, _ := f.text("eventType")
+	if t.Kind == media.Events && isWebVTT(eventType) {
+		t.Kind, t.Codec = media.Text, "wvtt"
+	}
 	switch t.Kind {
 	case media.Video, media.Audio:
 	case media.Text:
-		return t, errors.New("subtitles and captions are not supported yet")
+		if t.Role != "caption" && t.Role != "forced_subtitle" {
+			t.Role = "subtitle"
+		}
+		if t.Packaging != media.EventTimeline && t.Packaging != media.CMAF && t.Packaging != media.LOCMAF {
+			return t, fmt.Errorf("subtitles in packaging %q are not supported", packaging)
+		}
 	case media.Events, media.Timeline:
 		return t, errors.New("timelines are not supported yet")
 	default:
@@ -74,6 +83,11 @@ func (r *resolver) track(f fields) (media.Track, error) {
 	}
 	describe(&t, f)
 	return t, nil
+}
+
+// isWebVTT reports whether the events are cues of WebVTT. The second spelling is the older one (draft-wilaw-moq-webvtt-msf).
+func isWebVTT(eventType string) bool {
+	return eventType == "urn:msf:timedtext:webvtt" || eventType == "urn:msf:captions:webvtt"
 }
 
 // packagings are the names of what a Track can have, as catalogs write them in lower case.

@@ -143,9 +143,12 @@ func (b *Broadcast) entry(s *Source) entry {
 	default:
 		e.InitRef = s.Name
 	}
-	if c.Kind == media.Video {
+	switch c.Kind {
+	case media.Video:
 		e.Framerate, e.Width, e.Height = framerate(c), c.Width, c.Height
-	} else {
+	case media.Text:
+		e.Role = "subtitle"
+	default:
 		e.SampleRate, e.ChannelConfig = c.Timescale, strconv.Itoa(c.Channels)
 	}
 	if b.MaxGroupDuration {
