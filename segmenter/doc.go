@@ -12,7 +12,7 @@
 //   - admit.go holds a unit against the media time of its track: overlaps and lone wild times are bad input, holes are losses,
 //     a jump that a second object confirms is a restart. burst.go waits where only the clock can tell what time it then is.
 //   - cut.go decides where parts and segments begin; publish.go puts them and appends them to the timeline.
-//   - text.go cuts subtitles, which have no rhythm of their own, by the time of the others.
+//   - text.go lets subtitles, which have no rhythm of their own, follow the time of the others; textslot.go makes their segments.
 //   - epoch.go maps media time to slots, and follows jumps and new headers into new epochs.
 //
 // # What is published
@@ -23,10 +23,10 @@
 // on with the first slot of which that is certain (cut.settled). A segment that loses media becomes a gap: its parts stay, the rest
 // of the slot is dropped.
 //
-// A slot of subtitles is published when the pictures of it are there: as soon as a later sample proves that nothing more will be shown
-// in it, or else half a slot later, with blanks where nothing was. Text for it that comes later is dropped (Events.LateText).
-// Instances to which text comes so late that it is in time for one only, or who join while something from before is shown, may differ
-// in it: only a publisher who repeats what is shown in every group, and does not dawdle, spares them that.
+// A slot of subtitles is published when the pictures of it are there: as soon as a later sample proves that nothing more will be
+// shown in it, or else half a slot later, with blanks where nothing was. Text for it that comes later is dropped (Events.LateText).
+// Instances to which text comes so late that it is in time for one only, or who join while something from before is shown, may
+// differ in it: only a publisher who repeats what is shown in every group, and does not dawdle, spares them that.
 //
 // # What instances share
 //
