@@ -1,5 +1,5 @@
 # Shorthands. .ci/run is what decides; see .ci/README.md.
-.PHONY: build test race lint page demo e2e bench fuzz
+.PHONY: build test race lint page demo e2e interop bench fuzz
 
 build: page
 	go build -o moqpack ./cmd/moqpack
@@ -22,6 +22,10 @@ demo:
 
 e2e:
 	.ci/run install e2e interop
+
+# moqpack against software that others wrote; rewrites the table of docs/INTEROP.md.
+interop:
+	.ci/run peers
 
 # The numbers of docs/PERFORMANCE.md, with COUNT=3. The last two take their time: they watch a broadcast.
 COUNT ?= 1

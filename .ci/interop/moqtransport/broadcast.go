@@ -16,6 +16,7 @@ import (
 type broadcast struct {
 	namespace                []string
 	tracks                   []*track
+	protocol                 string
 	fetch, largest, announce bool
 }
 

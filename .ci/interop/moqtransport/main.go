@@ -1,5 +1,5 @@
 // Command interop publishes a live CMSF broadcast with a MoQT library that nobody of this project wrote:
-// github.com/Eyevinn/moqtransport, draft 16, over QUIC on loopback. .ci/run feeds "moqpack serve" from it.
+// github.com/Eyevinn/moqtransport, draft 16 or 14, over QUIC on loopback. .ci/run feeds "moqpack serve" from it.
 //
 // It loops fragmented MP4 clips so that media time is Unix time, one frame an object, one subgroup stream a group.
 package main
@@ -30,6 +30,7 @@ func main() {
 	var (
 		listen    = flag.String("listen", "127.0.0.1:4443", "UDP address to accept MoQT sessions on")
 		namespace = flag.String("namespace", "interop/studio1", "track namespace, fields separated by /")
+		protocol  = flag.String("protocol", "moqt-16", "protocol to agree on: moqt-16, or moq-00 for draft 14")
 		fetch     = flag.Bool("fetch", true, "answer FETCH (with the library's draft-14 object layout) instead of refusing it")
 		largest   = flag.Bool("largest", true, "name the largest location in SUBSCRIBE_OK, which invites a FETCH")
 		announce  = flag.Bool("announce", true, "send PUBLISH_NAMESPACE after the set-up")
@@ -46,7 +47,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	b := &broadcast{namespace: strings.Split(*namespace, "/"), fetch: *fetch, largest: *largest, announce: *announce}
+	b := &broadcast{namespace: strings.Split(*namespace, "/"), protocol: *protocol, fetch: *fetch, largest: *largest, announce: *announce}
 	for _, path := range flag.Args() {
 		t, err := readTrack(path, *seconds)
 		if err != nil {
@@ -67,7 +68,7 @@ func (b *broadcast) run(ctx context.Context, addr string) error {
 	}
 	l, err := quic.ListenAddr(addr, &tls.Config{
 		Certificates: []tls.Certificate{cert},
-		NextProtos:   []string{"moqt-16"},
+		NextProtos:   []string{b.protocol},
 	}, &quic.Config{EnableDatagrams: true})
 	if err != nil {
 		return err
