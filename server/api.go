@@ -45,9 +45,9 @@ type trackInfo struct {
 
 // listChannels answers with what the page shows.
 func (s *Server) listChannels(w http.ResponseWriter, r *http.Request) error {
-	list := make([]channelInfo, len(s.channels))
-	for i, c := range s.channels {
-		list[i] = c.info(time.Now())
+	list := []channelInfo{}
+	for _, c := range *s.lineup.Load() {
+		list = append(list, c.info(time.Now()))
 	}
 	body, err := json.Marshal(list)
 	if err != nil {

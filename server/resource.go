@@ -14,7 +14,7 @@ func (s *Server) resource(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || strings.Contains(strings.ToLower(r.URL.RawPath), "%2f") { // an encoded slash is not one (RFC 3986 2.2)
 		return refuse(unknown, "no such name")
 	}
-	c := s.byName[name.Channel]
+	c := s.lineup.Load().find(name.Channel)
 	if c == nil {
 		return refuse(unknown, "no such channel")
 	}
@@ -73,7 +73,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) error {
 // channel; a channel that waits for its broadcast is not against it, for that is so everywhere.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) error {
 	var no error
-	for _, c := range s.channels {
+	for _, c := range *s.lineup.Load() {
 		err := ready(c)
 		if err == nil {
 			return s.health(w, r)
@@ -89,7 +89,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) error {
 // channelHealth is the probe of one channel, for a CDN's origin group.
 func (s *Server) channelHealth(w http.ResponseWriter, r *http.Request) error {
 	name, ok := manifest.Unescape(strings.TrimPrefix(r.URL.Path, "/healthz/"))
-	c := s.byName[name]
+	c := s.lineup.Load().find(name)
 	if !ok || c == nil {
 		return refuse(unknown, "no such channel")
 	}

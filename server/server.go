@@ -35,7 +35,7 @@ const DefaultMaxWaits = 50_000
 // ErrConfig is returned for a configuration that cannot work.
 var ErrConfig = errors.New("server: bad configuration")
 
-// Server answers for a fixed set of channels. It is safe for concurrent use.
+// Server answers for channels. It is safe for concurrent use.
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
@@ -44,18 +44,10 @@ type Server struct {
 	assets   map[string]*document // of the page
 	echo     *echo.Echo
 
-	channels []*channel // in the order given
-	byName   map[string]*channel
+	lineup atomic.Pointer[lineup] // replaced by Put and Remove
 
 	waits atomic.Int64 // requests that wait
 	press press
-}
-
-// channel is a Channel and what the server remembers of it.
-type channel struct {
-	Channel
-	name      string
-	documents documents
 }
 
 // New returns a server for the channels.
@@ -69,16 +61,16 @@ func New(cfg Config, channels []Channel) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, metrics: cfg.Metrics, refusals: refusals(), byName: map[string]*channel{}}
+	s := &Server{cfg: cfg, log: cfg.Log, metrics: cfg.Metrics, refusals: refusals()}
+	all := &lineup{}
 	for _, c := range channels {
 		name := c.Status().Name
-		if name == "" || s.byName[name] != nil {
+		if name == "" || all.find(name) != nil {
 			return nil, fmt.Errorf("%w: two channels are called %q, or one has no name: name them apart", ErrConfig, name)
 		}
-		known := &channel{Channel: c, name: name}
-		s.channels = append(s.channels, known)
-		s.byName[name] = known
+		all = all.with(c)
 	}
+	s.lineup.Store(all)
 	var err error
 	if s.assets, err = assets(pageFiles); err != nil {
 		return nil, fmt.Errorf("server: read the page: %w", err)

@@ -71,8 +71,8 @@ func (s liteSession) Fetch(ctx context.Context, r moqt.FetchRequest, join subscr
 }
 
 var (
-	_ session      = moqtSession{}
-	_ session      = liteSession{}
+	_ reporting    = moqtSession{}
+	_ reporting    = liteSession{}
 	_ subscription = (*moqt.Subscription)(nil)
 	_ subscription = (*lite.Subscription)(nil)
 )

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,8 +57,10 @@ var _ subscriber.Receiver = (*listener)(nil)
 
 // probeChannel opens a session with the channel's relay and waits for the catalog.
 func probeChannel(ctx context.Context, cfg *config.Config, ch *config.Channel, wait time.Duration) []finding {
-	relay, _, _ := strings.Cut(ch.Relay, "?")
-	what := fmt.Sprintf("channel %s from %s", ch.Name, relay)
+	if prefix, ok := ch.Prefix(); ok {
+		return probePrefix(ctx, ch, prefix, wait)
+	}
+	what := fmt.Sprintf("channel %s from %s", ch.Name, relayOf(ch))
 	c, err := ch.Source()
 	if err != nil {
 		return []finding{{levelFail, what, err.Error(), ""}}
@@ -77,6 +81,31 @@ func probeChannel(ctx context.Context, cfg *config.Config, ch *config.Channel, w
 		all = append(all, costs(ch.Name, len(l.catalog.Tracks), time.Duration(ch.Segmenter.Segment)))
 	}
 	return all
+}
+
+// probePrefix asks the relay which broadcasts there are.
+func probePrefix(ctx context.Context, ch *config.Channel, prefix []string, wait time.Duration) []finding {
+	what := fmt.Sprintf("broadcasts under %s of %s", ch.Namespace, relayOf(ch))
+	c, err := ch.Source()
+	if err != nil {
+		return []finding{{levelFail, what, err.Error(), ""}}
+	}
+	c.Namespace, c.Logger = prefix, slog.New(slog.DiscardHandler)
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	there := map[string]bool{}
+	err = subscriber.Discover(ctx, c, func(namespace []string, active bool) {
+		if active { // that they end with the session is the plan
+			there[strings.Join(namespace, "/")] = true
+		}
+	})
+	switch {
+	case ctx.Err() == nil:
+		return []finding{{levelFail, what, err.Error(), "give each broadcast a --namespace of its own"}}
+	case len(there) == 0:
+		return []finding{{levelWarn, what, fmt.Sprintf("none within %s", wait), "start a publisher, or correct the prefix; serve waits for them"}}
+	}
+	return []finding{{levelOK, what, fmt.Sprintf("%d: %s", len(there), strings.Join(slices.Sorted(maps.Keys(there)), ", ")), ""}}
 }
 
 // verdict is what the relay's behaviour means.

@@ -64,6 +64,8 @@ func TestBadFlagsAreRefusedBeforeAnythingStarts(t *testing.T) {
 		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--memory", "0"}, "--memory"},
 		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--memory", "10"}, "has no unit"},
 		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--namespace", "b", "--dvr", "4h"}, "--dvr: this needs a store, --data or --s3"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a/*", "--name", "b"}, "--name: \"b\" cannot be the name of every broadcast"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a/*", "--max-channels", "0"}, "--max-channels: 0 is not between"},
 		{[]string{"demo", "--retain", "4h"}, "--retain: this needs a store"},
 		{[]string{"demo", "--data", "d", "--retain", "1h", "--dvr", "1d"}, "--retain: 1h is shorter than the dvr of 1d"},
 		{[]string{"demo", "--s3", "bucket"}, "--s3: \"bucket\" is not of the form s3://BUCKET/PREFIX"},

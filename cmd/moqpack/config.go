@@ -89,7 +89,7 @@ func (f *flags) valid() error {
 // inFlags says a fault to somebody who knows the flags and not the file.
 func inFlags(f *config.Fault) string {
 	names := map[string]string{
-		"server.http": "http", "server.cert": "http-cert and --http-key", "server.stale": "stale", "memory": "memory",
+		"server.http": "http", "server.cert": "http-cert and --http-key", "server.stale": "stale", "memory": "memory", "max_channels": "max-channels",
 		"storage.disk.dir": "data", "storage.disk.limit": "data-limit",
 		"storage.s3.url": "s3", "storage.s3.endpoint": "s3-endpoint", "storage.s3.region": "s3-region", "storage.s3.profile": "s3-profile",
 		"storage.s3.redirect": "s3-redirect",
@@ -119,7 +119,8 @@ func (b *broadcasts) register(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&b.file, "config", "", "YAML `file` that says everything, instead of all other flags")
 	fs.StringVar(&b.channel.Relay, "relay", "", "relay or publisher, moqt://HOST[:PORT][/PATH][?draft=18]")
-	fs.StringArrayVar(&b.namespaces, "namespace", nil, "broadcast to package, its fields separated by /, a / in a field written %2F (repeatable)")
+	fs.StringArrayVar(&b.namespaces, "namespace", nil, "broadcast to package, its fields separated by /, a / in a field written %2F; LIVE/* is every broadcast under LIVE (repeatable)")
+	fs.IntVar(&b.config.MaxChannels, "max-channels", b.config.MaxChannels, "most channels that appear by themselves, of a --namespace with *")
 	fs.StringVar(&b.channel.Catalog, "catalog", b.channel.Catalog, "`format` of the broadcast's catalog: msf, hang, warp, moq-mi (which has none), or auto: whichever there is")
 	fs.StringToStringVar((*map[string]string)(&b.channel.Variables), "variable", nil, "value of a variable in the catalog, `NAME=VALUE` (repeatable)")
 	fs.StringArrayVar(&b.names, "name", nil, "channel name, one for each --namespace (default: the namespace's last field)")

@@ -28,6 +28,8 @@ type origin struct {
 	metrics  metrics
 	channels []*channel.Channel
 	names    []string
+	patterns []*config.Channel              // that stand for every broadcast under a prefix
+	packet   func() (net.PacketConn, error) // see subscriber.Config
 }
 
 // newOrigin makes one of a valid configuration; its channels are yet to be added.
@@ -45,16 +47,29 @@ func newOrigin(ctx context.Context, cfg *config.Config) (*origin, error) {
 	return o, nil
 }
 
-// add makes a channel of a broadcast.
+// add takes in a channel, or a pattern of channels that come with their broadcasts.
 func (o *origin) add(ch *config.Channel) error {
-	c, err := ch.Source()
+	if _, ok := ch.Prefix(); ok {
+		o.patterns = append(o.patterns, ch)
+		return nil
+	}
+	live, err := o.open(ch, nil)
 	if err != nil {
 		return err
 	}
-	c.Logger, c.Metrics = slog.Default(), o.metrics.source
+	o.channels, o.names = append(o.channels, live), append(o.names, ch.Name)
+	return nil
+}
+
+// open makes a channel of a broadcast. over, if not nil, is closed when the broadcast is to be taken for ended.
+func (o *origin) open(ch *config.Channel, over <-chan struct{}) (*channel.Channel, error) {
+	c, err := o.source(ch)
+	if err != nil {
+		return nil, err
+	}
 	src, err := subscriber.New(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cfg := channel.Config{
 		Name: ch.Name, Namespace: strings.Join(c.Namespace, "/"), Source: src, Segmenter: ch.Cut(),
@@ -63,13 +78,17 @@ func (o *origin) add(ch *config.Channel) error {
 		Stale:  time.Duration(o.cfg.Server.Stale), Incomplete: o.cfg.Server.Incomplete, FairPlay: ch.FairPlay,
 		Logger: slog.Default(), Metrics: o.metrics.channel, Archive: o.metrics.archive,
 	}
-	o.stores.assign(&cfg, o.cfg, ch)
-	live, err := channel.New(cfg)
-	if err != nil {
-		return err
+	if over != nil {
+		cfg.Source = &withdrawable{src, over}
 	}
-	o.channels, o.names = append(o.channels, live), append(o.names, ch.Name)
-	return nil
+	o.stores.assign(&cfg, o.cfg, ch)
+	return channel.New(cfg)
+}
+
+func (o *origin) source(ch *config.Channel) (subscriber.Config, error) {
+	c, err := ch.Source()
+	c.Logger, c.Metrics, c.Packet = slog.Default(), o.metrics.source, o.packet
+	return c, err
 }
 
 // run serves until ctx ends, and then lets go of the stores. beside, if not nil, runs along: the demo's publisher.
@@ -91,23 +110,26 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	if err != nil {
 		return err
 	}
-	announce(out, o.base(ln.Addr()), o.names)
+	announce(out, o.base(ln.Addr()), o.names, o.patterns)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return srv.Serve(ctx, ln) })
 	for i, c := range o.channels {
 		g.Go(func() error {
 			err := c.Run(ctx)
-			if err == nil || ctx.Err() != nil || len(o.channels) == 1 {
+			if err == nil || ctx.Err() != nil || o.alone() {
 				return err
 			}
 			log.Error("channel given up: the others go on", "channel", o.names[i], "err", err)
 			return nil
 		})
 	}
+	if len(o.patterns) > 0 {
+		g.Go(func() error { return newLineup(o, srv, log).run(ctx) })
+	}
 	if beside != nil {
 		g.Go(func() error { return beside(ctx) })
 	}
-	g.Go(func() error { return watch(ctx, out, serving, o.bill()) })
+	g.Go(func() error { return watch(ctx, out, srv.Channels, o.bill()) })
 	g.Go(func() error {
 		o.stores.probe(ctx, log)
 		return nil
@@ -117,6 +139,9 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	}
 	return nil
 }
+
+// alone reports whether there is nothing that could go on when a channel, or a pattern, is given up.
+func (o *origin) alone() bool { return len(o.channels)+len(o.patterns) == 1 }
 
 // bill is of the channels that go to a bucket.
 func (o *origin) bill() bill {

@@ -10,12 +10,13 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/moqpack/moqpack/internal/config"
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/server"
 )
 
 // announce prints what to open.
-func announce(w io.Writer, base string, names []string) {
+func announce(w io.Writer, base string, names []string, patterns []*config.Channel) {
 	fmt.Fprintf(w, "\nmoqpack serves %s/   <- open this: every channel, with a player\n", base)
 	for _, n := range names {
 		c := base + "/" + manifest.Escape(n)
@@ -23,11 +24,20 @@ func announce(w io.Writer, base string, names []string) {
 		fmt.Fprintf(w, "    LL-HLS   %s/index.m3u8\n    LL-DASH  %s/index.mpd\n", c, c)
 		fmt.Fprintf(w, "    HLS      %s/legacy.m3u8\n    DASH     %s/legacy.mpd\n", c, c)
 	}
+	for _, p := range patterns {
+		fmt.Fprintf(w, "\n  every broadcast under %s of %s, as it appears\n", p.Namespace, relayOf(p))
+	}
 	fmt.Fprintln(w)
 }
 
+// relayOf is where the relay is, without what only it should know.
+func relayOf(ch *config.Channel) string {
+	relay, _, _ := strings.Cut(ch.Relay, "?")
+	return relay
+}
+
 // watch shows how the channels are doing: a line that moves on a terminal, a line every ten seconds elsewhere.
-func watch(ctx context.Context, w io.Writer, channels []server.Channel, b bill) error {
+func watch(ctx context.Context, w io.Writer, channels func() []server.Channel, b bill) error {
 	f, isFile := w.(*os.File)
 	terminal := isFile && isatty.IsTerminal(f.Fd())
 	every, lines := time.Second, 10 // a line for every ten ticks
@@ -44,7 +54,7 @@ func watch(ctx context.Context, w io.Writer, channels []server.Channel, b bill) 
 			}
 			return nil
 		case <-t.C:
-			for _, l := range b.due(channels) {
+			for _, l := range b.due(channels()) {
 				if terminal {
 					l = "\r\x1b[K" + l
 				}
@@ -53,7 +63,7 @@ func watch(ctx context.Context, w io.Writer, channels []server.Channel, b bill) 
 			if (n+1)%lines != 0 {
 				continue
 			}
-			line := statusLine(channels)
+			line := statusLine(channels())
 			if terminal {
 				fmt.Fprintf(w, "\r\x1b[K%c %s", `|/-\`[n%4], line)
 			} else {

@@ -25,7 +25,7 @@ import (
 type Config struct {
 	Name      string // in URLs
 	Namespace string // of the broadcast, for people
-	Source    *subscriber.Source
+	Source    Source
 	Segmenter segmenter.Config
 
 	Memory *storage.Memory // for the live window
@@ -47,12 +47,17 @@ type Config struct {
 	Archive *archive.Metrics
 }
 
+// Source gives a broadcast to a Receiver until it ends, which returns nil.
+type Source interface {
+	Run(ctx context.Context, recv subscriber.Receiver) error
+}
+
 // Channel is one broadcast on its way from a relay to the viewers.
 type Channel struct {
 	name, namespace string
 
 	cfg     segmenter.Config
-	source  *subscriber.Source
+	source  Source
 	memory  *storage.Memory
 	keeps   []*keep        // nearest first
 	media   storage.Getter // memory, and behind it the keeps
@@ -367,6 +372,7 @@ func (c *Channel) Status() server.Status {
 }
 
 var (
+	_ Source              = (*subscriber.Source)(nil)
 	_ subscriber.Receiver = (*Channel)(nil)
 	_ server.Channel      = (*Channel)(nil)
 	_ server.Doubter      = (*Channel)(nil)

@@ -15,6 +15,8 @@ type Config struct {
 	Memory   Size      `yaml:"memory"` // for the media of one channel
 	Storage  Storage   `yaml:"storage"`
 	Channels []Channel `yaml:"channels"`
+	// MaxChannels bounds the channels that appear by themselves, see Channel.Prefix.
+	MaxChannels int `yaml:"max_channels"`
 
 	wrote   map[string]position // what the file says, and where; empty for flags
 	secrets []secret
@@ -63,7 +65,7 @@ type Channel struct {
 	Name      string    `yaml:"name"`      // in URLs; empty: the namespace's last field
 	Relay     string    `yaml:"relay"`     // moqt://HOST[:PORT][/PATH][?draft=18]
 	Replay    string    `yaml:"replay"`    // a recording to play instead of connecting to a relay
-	Namespace string    `yaml:"namespace"` // fields separated by /
+	Namespace string    `yaml:"namespace"` // fields separated by /; with * as the last one: every broadcast with those before it
 	Catalog   string    `yaml:"catalog"`   // msf, hang, warp or moq-mi; auto: whichever there is
 	Variables Variables `yaml:"variables"` // of the catalog (draft-ietf-moq-msf, "Variable Substitution"), by name
 	TLS       TLS       `yaml:"tls"`
@@ -99,8 +101,8 @@ type Archive struct {
 // Default suits one machine: what is not said is as here, in the file and on the command line.
 func Default() Config {
 	return Config{
-		Server:  Server{HTTP: "localhost:8080"},
-		Memory:  1 << 30,
+		Server: Server{HTTP: "localhost:8080"},
+		Memory: 1 << 30, MaxChannels: 100,
 		Storage: Storage{Disk: Disk{Limit: 50 << 30}},
 	}
 }
@@ -140,6 +142,20 @@ func (ch *Channel) Source() (subscriber.Config, error) {
 	return c, err
 }
 
+// Prefix is how the namespaces of all broadcasts begin that the channel stands for; ok is false if it stands for just one. A
+// field that is an asterisk and no wildcard is written %2A.
+func (ch *Channel) Prefix() (fields []string, ok bool) {
+	head, ok := strings.CutSuffix(strings.TrimPrefix(ch.Namespace, "/"), "*")
+	if !ok || head != "" && !strings.HasSuffix(head, "/") {
+		return nil, false
+	}
+	if head == "" {
+		return nil, true
+	}
+	fields, err := subscriber.ParseNamespace(head)
+	return fields, err == nil
+}
+
 // Cut is the channel's part for the segmenter.
 func (ch *Channel) Cut() segmenter.Config {
 	c := segmenter.DefaultConfig()
@@ -152,6 +168,9 @@ func (ch *Channel) Cut() segmenter.Config {
 func (c *Config) Complete() {
 	for i := range c.Channels {
 		ch := &c.Channels[i]
+		if _, ok := ch.Prefix(); ok {
+			continue // each broadcast gives its channel a name
+		}
 		if fields, err := subscriber.ParseNamespace(ch.Namespace); ch.Name == "" && err == nil {
 			ch.Name = fields[len(fields)-1]
 		}

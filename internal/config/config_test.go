@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 const everything = `
 server: {http: ":8080", cert: /etc/moqpack/tls.crt, key: /etc/moqpack/tls.key, stale: 10s, incomplete: true}
+max_channels: 250
 memory: 512MiB            # per channel
 storage:
   disk: {dir: /var/lib/moqpack, limit: 50GiB}
@@ -56,7 +58,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	second.Name, second.Relay, second.Namespace = "1", "moqt://relay.example", "1"
 	want := &Config{
 		Server: Server{HTTP: ":8080", Cert: "/etc/moqpack/tls.crt", Key: "/etc/moqpack/tls.key", Stale: Duration(10 * time.Second), Incomplete: true},
-		Memory: 512 << 20,
+		Memory: 512 << 20, MaxChannels: 250,
 		Storage: Storage{
 			Disk: Disk{Dir: "/var/lib/moqpack", Limit: 50 << 30},
 			S3: S3{
@@ -88,7 +90,7 @@ func TestFaultsAreNamedWithTheirPlaceAndWhatWouldBeRight(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{minimal + "storage:\n  s3:\n    endpiont: x\n", "line 4, column 5: storage.s3.endpiont: unknown key: did you mean endpoint?"},
 		{minimal + "servre: {}", "line 2, column 1: servre: unknown key: did you mean server?"},
-		{minimal + "zzzzzz: {}", "line 2, column 1: zzzzzz: unknown key: the keys here are server, memory, storage, channels"},
+		{minimal + "zzzzzz: {}", "line 2, column 1: zzzzzz: unknown key: the keys here are server, memory, storage, channels, max_channels"},
 		{minimal + "memory: 1GiB\nmemory: 2GiB\n", "line 3, column 1: memory: this key is here twice"},
 		{minimal + "memory: 1024\n", `line 2, column 9: memory: "1024" has no unit: write 512MiB, 50GiB or 1TB`},
 		{minimal + "memory: 1.5GiB\n", `line 2, column 9: memory: "1.5GiB" is not a whole number with a unit`},
@@ -118,6 +120,9 @@ func TestFaultsAreNamedWithTheirPlaceAndWhatWouldBeRight(t *testing.T) {
 		{"channels:\n- {relay: \"moqt://r\", namespace: a, variables: [id]}\n", "channels[0].variables: this must be a map of names and values"},
 		{"channels:\n- {relay: \"moqt://r\", namespace: a, variables: {id: a, id: b}}\n", "channels[0].variables.id: this key is here twice"},
 		{"channels:\n- {relay: \"moqt://r\", namespace: a, variables: {id: \"a b\"}}\n", `channels[0].variables: "id": letters`},
+		{minimal + "max_channels: 0\n", "line 2, column 1: max_channels: 0 is not between 1 and 10000"},
+		{"channels:\n- {relay: \"moqt://r\", namespace: live/*, name: a}\n", `channels[0].name: "a" cannot be the name of every broadcast under "live/*"`},
+		{"channels:\n- {replay: f, namespace: live/*}\n", "channels[0].namespace: a recording has one broadcast"},
 		{"channels: []\n", "line 1, column 1: channels: there is none"},
 		{"# nothing\n", "the file is empty"},
 		{"", "the file is empty"},
@@ -246,4 +251,31 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("an error of %d bytes", len(err.Error()))
 		}
 	})
+}
+
+func TestPatternsOfNamespaces(t *testing.T) {
+	for _, tt := range []struct {
+		namespace string
+		prefix    []string
+		ok        bool
+	}{
+		{"live/*", []string{"live"}, true},
+		{"/live/eu%2Fn/*", []string{"live", "eu/n"}, true},
+		{"*", nil, true},
+		{"live", nil, false},
+		{"live*", nil, false},
+		{"*/live", nil, false},
+		{"live/%2A", nil, false},
+	} {
+		c := Default()
+		c.Channels = []Channel{DefaultChannel()}
+		c.Channels[0].Relay, c.Channels[0].Namespace = "moqt://r", tt.namespace
+		prefix, ok := c.Channels[0].Prefix()
+		if !slices.Equal(prefix, tt.prefix) || ok != tt.ok {
+			t.Errorf("%s: %q %v", tt.namespace, prefix, ok)
+		}
+		if c.Complete(); ok && (c.Channels[0].Name != "" || c.Validate() != nil) {
+			t.Errorf("%s: name %q, %v", tt.namespace, c.Channels[0].Name, c.Validate())
+		}
+	}
 }

@@ -33,6 +33,9 @@ func (c *Config) Validate() error {
 	if len(c.Channels) == 0 {
 		fs.add("channels", "there is none: name a relay and a namespace")
 	}
+	if c.MaxChannels < 1 || c.MaxChannels > 10_000 {
+		fs.add("max_channels", "%d is not between 1 and 10000", c.MaxChannels)
+	}
 	names := map[string]bool{}
 	for i := range c.Channels {
 		ch := &c.Channels[i]
@@ -138,6 +141,12 @@ func (c *Config) channel(fs *judge, at string, ch *Channel) {
 		} else {
 			passOn(fs, at, src.Validate(), ": ")
 		}
+	}
+	if _, ok := ch.Prefix(); ok && ch.Name != "" {
+		fs.add(at+"name", "%q cannot be the name of every broadcast under %q: leave it out", fs.show(ch.Name), fs.show(ch.Namespace))
+	}
+	if _, ok := ch.Prefix(); ok && ch.Replay != "" {
+		fs.add(at+"namespace", "a recording has one broadcast: name it, instead of %q", fs.show(ch.Namespace))
 	}
 	passOn(fs, at, ch.Cut().Validate(), " ")
 	if ch.FairPlay != "" && !strings.HasPrefix(ch.FairPlay, "skd://") {
