@@ -185,8 +185,9 @@ func (l *lineup) look(ctx context.Context, a *act, now time.Time) {
 
 // admit makes a channel of a broadcast, or says why not, once.
 func (l *lineup) admit(ctx context.Context, s sighting) {
-	a, err := &act{sighting: s}, error(nil)
-	if a.name, err = l.nameFor(s); err == nil {
+	name, err := l.nameFor(s)
+	a := &act{sighting: s, name: name}
+	if err == nil {
 		if err = l.room(); err == nil {
 			err = l.perform(ctx, a)
 		}
