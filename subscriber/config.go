@@ -10,14 +10,17 @@ import (
 	"time"
 
 	"github.com/moqpack/moqpack/subscriber/catalog"
+	"github.com/moqpack/moqpack/subscriber/moqt"
 	"github.com/moqpack/moqpack/subscriber/tape"
 )
 
 // Config says which broadcast to follow, and how. Begin with DefaultConfig.
 type Config struct {
-	// Relay is where to connect to: moqt://host[:port]/path?query. The port is 443 unless it says otherwise. "draft=18" in
-	// the query fixes the draft and is not sent.
-	Relay     string
+	// Relays are where to connect to: moqt://host[:port]/path?query, which tries QUIC before WebTransport, or https://, which
+	// tries them the other way round. The port is 443 unless it says otherwise. "draft=18" and "transport=quic" (or wt) in
+	// the query fix these and are not sent. Those behind the first one are for when the ones before do not serve.
+	Relays    []string
+	Token     string   // authorizes us; it is sent with every session and request, to all relays and where they lead
 	Namespace []string // tuple of the broadcast; see ParseNamespace
 	Channel   string   // what logs and metrics call the broadcast
 
@@ -73,8 +76,14 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s must be %s", field, want))
 		}
 	}
-	if _, err := parseRelay(c.Relay); err != nil && c.Replay == "" {
-		errs = append(errs, fmt.Errorf("relay: %w", err))
+	check(len(c.Relays) > 0 || c.Replay != "", "relay", "given")
+	for _, s := range c.Relays {
+		if _, err := parseRelay(s); err != nil {
+			errs = append(errs, fmt.Errorf("relay: %w", err))
+		}
+	}
+	if len(c.Token) > maxToken {
+		errs = append(errs, fmt.Errorf("token: it has %d bytes, and %d are allowed", len(c.Token), maxToken))
 	}
 	if err := validNamespace(c.Namespace); err != nil {
 		errs = append(errs, fmt.Errorf("namespace: %w", err))
@@ -107,6 +116,17 @@ func validVariables(v map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// maxToken leaves room for all else in a message.
+const maxToken = 4096
+
+// tokens are Token as type 0, whose meaning is agreed upon elsewhere (moq-transport, "Authorization Token Structure").
+func (c Config) tokens() []moqt.Token {
+	if c.Token == "" {
+		return nil
+	}
+	return []moqt.Token{{Value: []byte(c.Token)}}
 }
 
 func (c Config) limits() limits {

@@ -2,29 +2,35 @@ package subscriber
 
 import (
 	"crypto/x509"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/moqpack/moqpack/subscriber/moqt"
+	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
 
 func validConfig() Config {
 	c := DefaultConfig()
-	c.Relay, c.Namespace = "moqt://relay.example.com/live", []string{"demo"}
+	c.Relays, c.Namespace = []string{"moqt://relay.example.com/live"}, []string{"demo"}
 	return c
 }
 
 func TestParseRelay(t *testing.T) {
 	for s, want := range map[string]relay{
-		"moqt://relay.example.com":                    {addr: "relay.example.com:443"},
-		"moqt://relay.example.com:4443/a%20b?x=1":     {addr: "relay.example.com:4443", path: "/a%20b?x=1"},
-		"moqt://[::1]:4443/":                          {addr: "[::1]:4443", path: "/"},
-		"moqt://r/live?token=a%26b&draft=18":          {addr: "r:443", path: "/live?token=a%26b", drafts: []string{"moqt-18"}},
-		"moqt://r/live?draft=moqt-16":                 {addr: "r:443", path: "/live", drafts: []string{"moqt-16"}},
-		"moqt://r/live?draft=14":                      {addr: "r:443", path: "/live", drafts: []string{"moq-00"}},
-		"moqt://r/live?draft=22":                      {addr: "r:443", path: "/live", drafts: []string{"moqt-22"}},
-		"moqt://relay.example.com:4443/live?b=2&a=1#": {addr: "relay.example.com:4443", path: "/live?b=2&a=1"},
+		"moqt://relay.example.com":                    {scheme: "moqt", addr: "relay.example.com:443"},
+		"moqt://relay.example.com:4443/a%20b?x=1":     {scheme: "moqt", addr: "relay.example.com:4443", path: "/a%20b?x=1"},
+		"moqt://[::1]:4443/":                          {scheme: "moqt", addr: "[::1]:4443", path: "/"},
+		"moqt://r/live?token=a%26b&draft=18":          {scheme: "moqt", addr: "r:443", path: "/live?token=a%26b", drafts: []string{"moqt-18"}},
+		"moqt://r/live?draft=moqt-16":                 {scheme: "moqt", addr: "r:443", path: "/live", drafts: []string{"moqt-16"}},
+		"moqt://relay.example.com:4443/live?b=2&a=1#": {scheme: "moqt", addr: "relay.example.com:4443", path: "/live?b=2&a=1"},
+		"moqt://r/live?draft=14":                      {scheme: "moqt", addr: "r:443", path: "/live", drafts: []string{"moq-00"}},
+		"moqt://r/live?draft=22":                      {scheme: "moqt", addr: "r:443", path: "/live", drafts: []string{"moqt-22"}},
+		"https://r/anon?jwt=e30.x+y&transport=quic&b": {scheme: "https", addr: "r:443", path: "/anon?jwt=e30.x+y&b", only: "quic"},
+		"https://r?transport=wt&draft=lite-05":        {scheme: "https", addr: "r:443", only: "wt", drafts: []string{"moq-lite-05"}},
 	} {
 		got, err := parseRelay(s)
 		if err != nil {
@@ -38,11 +44,44 @@ func TestParseRelay(t *testing.T) {
 
 func TestParseRelayRefuses(t *testing.T) {
 	for _, s := range []string{
-		"", "relay:4443", "https://relay/", "moqt:///path", "moqt://relay:0", "moqt://relay:70000", "moqt://user@relay",
+		"", "relay:4443", "http://relay/", "moqt:///path", "moqt://relay:0", "moqt://relay:70000", "moqt://user@relay",
 		"moqt://relay/#catalog", "moqt://relay?draft=", "moqt://relay?draft=new", "moqt://relay?a=%zz", "moqt://re lay",
+		"moqt://relay?transport=tcp", "https://relay?transport",
 	} {
 		if r, err := parseRelay(s); err == nil {
 			t.Errorf("%q is %+v", s, r)
+		}
+	}
+}
+
+func TestWhereASessionLeadsTo(t *testing.T) {
+	at := relay{scheme: "https", addr: "a:443", path: "/x", drafts: []string{"moqt-18"}}
+	far := at
+	far.hops = maxHops
+	goaway := func(uri string) error { return &moqt.SessionError{URI: uri, Err: moqt.ErrGoingAway} }
+	redirect := func(uri string) error {
+		return fmt.Errorf("subscribe: %w", &moqt.RequestError{Kind: moqt.ErrRedirected, Redirect: &dialect.Redirect{URI: uri}})
+	}
+	b := relay{scheme: "https", addr: "b:443", path: "/y", drafts: []string{"moqt-18"}, hops: 1}
+	for name, v := range map[string]struct {
+		at   relay
+		err  error
+		want relay
+		ok   bool
+	}{
+		"a goaway":                {at, goaway("https://b/y"), b, true},
+		"a goaway to the same":    {at, goaway(""), at, true},
+		"a redirection":           {at, redirect("https://b/y"), b, true},
+		"to another track":        {at, redirect(""), at, false},
+		"less secret":             {at, goaway("moqt://b/y"), at, false},
+		"too many":                {far, goaway("https://b/y"), far, false},
+		"nonsense":                {at, goaway("ftp://b"), at, false},
+		"the end of a session":    {at, &moqt.SessionError{Err: moqt.ErrClosed}, at, false},
+		"something else entirely": {at, ErrStalled, at, false},
+	} {
+		got, ok := v.at.moved(v.err)
+		if diff := cmp.Diff(v.want, got, cmp.AllowUnexported(relay{})); diff != "" || ok != v.ok {
+			t.Errorf("%s: %v, -want +got:\n%s", name, ok, diff)
 		}
 	}
 }
@@ -71,7 +110,7 @@ func TestValidateJoinsAllFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := validConfig()
-	c.Relay, c.Namespace = "http://relay", nil
+	c.Relays, c.Namespace = []string{"http://relay"}, nil
 	c.TLS = TLS{Fingerprint: "abc", Insecure: true, Roots: x509.NewCertPool()}
 	c.Backfill, c.Repair, c.Patience, c.Stall, c.Groups, c.Bytes = 1e6, -1, 0, time.Millisecond, 0, 0
 	err := c.Validate()

@@ -222,7 +222,7 @@ func TestAnInitTrackThatIsMissingIsAskedForAgain(t *testing.T) {
 
 func TestVariablesAreChecked(t *testing.T) {
 	c := subscriber.DefaultConfig()
-	c.Relay, c.Namespace, c.Catalog = "moqt://relay", []string{"a"}, "dash"
+	c.Relays, c.Namespace, c.Catalog = []string{"moqt://relay"}, []string{"a"}, "dash"
 	c.Variables = map[string]string{"id": `bob","x":"`}
 	err := fmt.Sprint(c.Validate())
 	for _, want := range []string{`variables: "id"`, `catalog: "dash" is not auto, msf, hang, warp or moq-mi`} {

@@ -16,12 +16,18 @@ var errTrackEnded = errors.New("track ended")
 // feed carries one track from the streams of a session through a reorder to the receiver. The streams' goroutines wait until
 // pump takes what they bring, so a receiver that blocks stops the reading.
 type feed struct {
-	order  reorder     // owned by pump; by whoever runs it while it does not
+	order    reorder // owned by pump; by whoever runs it while it does not
+	patience time.Duration
+	target   media.Location // owned by pump, as is reached
+	reached  chan struct{}  // closed when the next object is at target or behind it; nil: nobody wants to know
+
 	renew  atomic.Bool // the publisher may have begun anew
 	events chan event  // never closed: senders give up with their context
 }
 
-func newFeed(l limits) *feed { return &feed{order: reorder{limits: l}, events: make(chan event)} }
+func newFeed(l limits) *feed {
+	return &feed{order: reorder{limits: l}, patience: l.patience, events: make(chan event)}
+}
 
 // event is one call of a sink, or a change to the reorder on somebody's behalf.
 type event struct {
@@ -67,6 +73,10 @@ func (f *feed) pump(ctx context.Context, hand func(context.Context, media.Object
 				f.order.unpop(o)
 				return err
 			}
+		}
+		if at, ok := f.order.position(); f.reached != nil && ok && !at.Before(f.target) {
+			close(f.reached)
+			f.reached = nil
 		}
 		if f.order.finished() {
 			return errTrackEnded

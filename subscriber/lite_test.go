@@ -241,7 +241,7 @@ func TestLiteGoawayLeadsToAnotherRelay(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer ln.Close()
-			w.cfg.Relay = fmt.Sprintf("moqt://%s/live?draft=%s", old.LocalAddr(), d.ALPN)
+			w.cfg.Relays = []string{fmt.Sprintf("moqt://%s/live?draft=%s", old.LocalAddr(), d.ALPN)}
 			r := newRecorder(t)
 			w.run(r)
 			conn, err := ln.Accept(t.Context())

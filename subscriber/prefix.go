@@ -26,9 +26,9 @@ func Discover(ctx context.Context, c Config, f func(namespace []string, active b
 	if err != nil {
 		return err
 	}
-	d.follower = &follower{Source: s, log: s.cfg.Logger.With("prefix", strings.Join(d.prefix, "/"))}
+	d.follower = &follower{Source: s, mumblers: map[string]int{}, log: s.cfg.Logger.With("prefix", strings.Join(d.prefix, "/"))}
 	again := backoff{first: 100 * time.Millisecond, max: 5 * time.Second}
-	for at := s.relay; ; at = at.after(err, s.relay) {
+	for at := s.relays[0]; ; at = s.after(at, err) {
 		began := time.Now()
 		err = d.session(ctx, at)
 		if ctx.Err() != nil {
@@ -69,17 +69,23 @@ type discovery struct {
 
 // session connects once, to at, and passes on what the peer reports until something breaks.
 func (d *discovery) session(ctx context.Context, at relay) error {
-	dctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	s, err := d.dial(dctx, at)
-	cancel()
+	s, err := d.dial(ctx, at)
 	if err != nil {
-		return fmt.Errorf("connect to %s: %w", at.addr, err)
+		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Run(ctx) })
+	g.Go(func() error { // nothing is lost by a moment without a session
+		select {
+		case <-s.moving():
+			return s.moved()
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	g.Go(func() error {
 		err := error(&moqt.RequestError{Op: "discover", Kind: moqt.ErrNotSupported})
-		if s, ok := s.(reporting); ok {
+		if s, ok := s.session.(reporting); ok {
 			err = s.Namespaces(ctx, d.prefix, d.change)
 		}
 		if refused, ok := errors.AsType[*moqt.RequestError](err); ok {

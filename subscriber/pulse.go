@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/moqpack/moqpack/subscriber/moqt"
 )
 
 // ErrStalled ends a session in which no track says anything any more: a publisher or relay that was killed gives no other
@@ -17,6 +19,8 @@ type pulse struct {
 	media atomic.Int64 // of the last object
 	busy  atomic.Int32 // objects that the receiver is working on: it is not the publisher who keeps us waiting
 	subs  atomic.Int32 // accepted subscriptions to media
+
+	track atomic.Pointer[moqt.TrackName] // of an object that came lately; nil: none ever came
 }
 
 // beat is for every object.

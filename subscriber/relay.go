@@ -12,11 +12,15 @@ import (
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 )
 
-// relay is a parsed Config.Relay.
+// relay is a parsed URL of Config.Relays.
 type relay struct {
+	scheme string
 	addr   string   // host:port
 	path   string   // with query
 	drafts []string // nil: any
+	only   string   // "quic" or "wt"; empty: either
+
+	hops int // redirections that led here
 }
 
 func parseRelay(s string) (r relay, err error) {
@@ -25,8 +29,8 @@ func parseRelay(s string) (r relay, err error) {
 		return r, err
 	}
 	switch {
-	case u.Scheme != "moqt":
-		return r, fmt.Errorf("%q is not of the form moqt://host:port/path", s)
+	case u.Scheme != "moqt" && u.Scheme != "https":
+		return r, fmt.Errorf("%q is not of the form moqt://host:port/path or https://host:port/path", s)
 	case u.Hostname() == "":
 		return r, fmt.Errorf("%q names no host", s)
 	case u.User != nil, u.Fragment != "":
@@ -39,25 +43,39 @@ func parseRelay(s string) (r relay, err error) {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return r, fmt.Errorf("port %q is not between 1 and 65535", port)
 	}
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return r, err
+	r.scheme, r.addr, r.path = u.Scheme, net.JoinHostPort(u.Hostname(), port), u.EscapedPath()
+	query, err := r.query(u.RawQuery)
+	if query != "" {
+		r.path += "?" + query
 	}
-	if query.Has("draft") {
-		if r.drafts, err = protocolsOf(query.Get("draft")); err != nil {
-			return r, err
-		}
-		query.Del("draft")
-		u.RawQuery = query.Encode()
-	}
-	r.addr = net.JoinHostPort(u.Hostname(), port)
-	if r.path = u.EscapedPath(); u.RawQuery != "" {
-		r.path += "?" + u.RawQuery
-	}
-	return r, nil
+	return r, err
 }
 
-// protocolsOf are the protocols that a draft is called by in a handshake: "18" and "moqt-18" are moqt-18, and 14 is moq-00.
+// query takes what is ours out of a query, and leaves the rest, such as a relay's token, exactly as it is.
+func (r *relay) query(raw string) (rest string, err error) {
+	if _, err := url.ParseQuery(raw); err != nil {
+		return "", err
+	}
+	var kept []string
+	for _, item := range strings.Split(raw, "&") {
+		switch key, value, _ := strings.Cut(item, "="); key {
+		case "draft":
+			if r.drafts, err = protocolsOf(value); err != nil {
+				return "", err
+			}
+		case "transport":
+			if r.only = value; value != "quic" && value != "wt" {
+				return "", fmt.Errorf("transport %q is neither quic nor wt", value)
+			}
+		default:
+			kept = append(kept, item)
+		}
+	}
+	return strings.Join(kept, "&"), nil
+}
+
+// protocolsOf are the protocols that a draft is called by in a handshake: "18" and "moqt-18" are moqt-18, "lite-05" is
+// moq-lite-05, and 14 is moq-00.
 func protocolsOf(draft string) ([]string, error) {
 	var known, experimental []string
 	for _, e := range engines() {
@@ -77,24 +95,35 @@ func protocolsOf(draft string) ([]string, error) {
 	return nil, fmt.Errorf("draft %q is not one of %s", draft, strings.Join(known, ", "))
 }
 
-// after is the relay to connect to when a session with r has ended with err. Only a GOAWAY leads elsewhere, or has us stay
-// where one led (moq-transport, "GOAWAY"); any other end leads home.
-func (r relay) after(err error, home relay) relay {
-	var s *moqt.SessionError
-	if !errors.As(err, &s) || !errors.Is(s, moqt.ErrGoingAway) {
-		return home
+// maxHops bounds how often one may be sent elsewhere.
+const maxHops = 3
+
+// moved is the relay to connect to when err, of a session with r, says so; ok is false if it does not: only a GOAWAY or a
+// redirection leads elsewhere (moq-transport, "GOAWAY", "REQUEST_ERROR").
+func (r relay) moved(err error) (to relay, ok bool) {
+	uri, ok := destination(err)
+	if !ok || uri == "" {
+		return r, ok
 	}
-	if s.URI == "" {
-		return r
+	to, err = parseRelay(uri)
+	if err != nil || r.hops == maxHops || r.scheme == "https" && to.scheme != "https" {
+		return r, false
 	}
-	to, err := parseRelay(s.URI)
-	if err != nil {
-		return home
+	if to.hops = r.hops + 1; to.drafts == nil {
+		to.drafts = r.drafts
 	}
-	if to.drafts == nil {
-		to.drafts = home.drafts
+	return to, true
+}
+
+// destination is where err leads; an empty URI is where one is.
+func destination(err error) (uri string, ok bool) {
+	if s, is := errors.AsType[*moqt.SessionError](err); is {
+		return s.URI, errors.Is(s, moqt.ErrGoingAway)
 	}
-	return to
+	if r, is := errors.AsType[*moqt.RequestError](err); is && r.Redirect != nil {
+		return r.Redirect.URI, r.Redirect.URI != ""
+	}
+	return "", false
 }
 
 // ParseNamespace reads a namespace tuple from its spelling on a command line: fields separated by "/". A field may hold any

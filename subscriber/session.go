@@ -26,6 +26,12 @@ type asker interface {
 	Fetch(ctx context.Context, r moqt.FetchRequest, join subscription, sink moqt.Sink) error
 }
 
+// mover is a session that can say that the peer wants it to be left while it goes on.
+type mover interface {
+	Moving() <-chan struct{}   // closed when it does
+	Moved() *moqt.SessionError // then, where to go
+}
+
 // subscription is an accepted one.
 type subscription interface {
 	// Largest is the newest location when it was accepted, if there was one and the peer says.
@@ -37,9 +43,13 @@ type subscription interface {
 }
 
 // moqtSession is a session of MoQ Transport.
-type moqtSession struct{ *moqt.Session }
+type moqtSession struct {
+	*moqt.Session
+	tokens []moqt.Token // for every request
+}
 
 func (s moqtSession) Subscribe(ctx context.Context, name moqt.TrackName, o moqt.SubscribeOptions, sink moqt.Sink) (subscription, error) {
+	o.Tokens = s.tokens
 	sub, err := s.Session.Subscribe(ctx, name, o, sink)
 	if err != nil { // not a nil *Subscription in an interface
 		return nil, err
@@ -48,6 +58,7 @@ func (s moqtSession) Subscribe(ctx context.Context, name moqt.TrackName, o moqt.
 }
 
 func (s moqtSession) Fetch(ctx context.Context, r moqt.FetchRequest, join subscription, sink moqt.Sink) error {
+	r.Tokens = s.tokens
 	if sub, ok := join.(*moqt.Subscription); ok {
 		r.Join, r.Groups = sub, r.End.Group-r.Start.Group
 	}
@@ -73,6 +84,7 @@ func (s liteSession) Fetch(ctx context.Context, r moqt.FetchRequest, join subscr
 var (
 	_ reporting    = moqtSession{}
 	_ reporting    = liteSession{}
+	_ mover        = moqtSession{}
 	_ subscription = (*moqt.Subscription)(nil)
 	_ subscription = (*lite.Subscription)(nil)
 )

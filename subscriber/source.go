@@ -4,21 +4,19 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/subscriber/catalog"
 )
 
 // Source follows one broadcast through all that can happen to its publisher and relay.
 type Source struct {
-	cfg   Config
-	relay relay
-	tls   *tls.Config
+	cfg    Config
+	relays []relay
+	tls    *tls.Config
 }
 
 // New checks the configuration and reads the files that it names.
@@ -26,18 +24,22 @@ func New(c Config) (*Source, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	r, err := parseRelay(c.Relay)
-	if err != nil && c.Replay == "" {
-		return nil, err
+	s := &Source{cfg: c}
+	for _, u := range c.Relays {
+		r, err := parseRelay(u)
+		if err != nil {
+			return nil, err
+		}
+		s.relays = append(s.relays, r)
 	}
 	conf, err := c.TLS.config()
 	if err != nil {
 		return nil, err
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	if s.tls = conf; c.Logger == nil {
+		s.cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Source{cfg: c, relay: r, tls: conf}, nil
+	return s, nil
 }
 
 const (
@@ -51,7 +53,7 @@ var errEnded = errors.New("broadcast ended")
 // Run connects and hands the broadcast to recv until the broadcast ends, which returns nil, or until ctx does. It reconnects
 // for ever.
 func (s *Source) Run(ctx context.Context, recv Receiver) error {
-	f := &follower{Source: s, recv: recv, tracks: map[string]*track{}}
+	f := &follower{Source: s, recv: recv, tracks: map[string]*track{}, mumblers: map[string]int{}}
 	f.log = s.cfg.Logger.With("channel", s.cfg.Channel)
 	f.report = &reporter{channel: s.cfg.Channel, recv: recv, log: f.log, metrics: s.cfg.Metrics}
 	again := backoff{first: 100 * time.Millisecond, max: 5 * time.Second}
@@ -63,11 +65,17 @@ func (s *Source) Run(ctx context.Context, recv Receiver) error {
 		defer func() { _ = p.tape.Close() }()
 		f.replay = p
 	}
+	var at relay // none for a replay
+	if len(s.relays) > 0 {
+		at = s.relays[0]
+	}
+	failed := 0 // attempts in a row
 	var err error
-	for at := s.relay; ; at = at.after(err, s.relay) {
+	for {
 		f.report.connecting(ctx, at.addr, err)
 		began := time.Now()
-		if err = f.session(ctx, at); errors.Is(err, errEnded) {
+		var last relay
+		if last, err = f.attempt(ctx, at); errors.Is(err, errEnded) {
 			f.report.ended(ctx)
 			return nil
 		}
@@ -77,13 +85,36 @@ func (s *Source) Run(ctx context.Context, recv Receiver) error {
 		if f.replay != nil && f.replay.err != nil {
 			return f.replay.err
 		}
-		if time.Since(began) >= healthy {
+		if failed++; time.Since(began) >= healthy {
 			again.reset()
+			failed = 1
+		}
+		at = s.after(last, err)
+		if len(s.relays) > 0 && failed%len(s.relays) != 0 {
+			continue // there is another one to try at once
 		}
 		if err := sleep(ctx, again.next()); err != nil {
 			return err
 		}
 	}
+}
+
+// after is the relay to connect to when the last session, with a relay, has ended with err. GOAWAY and redirections lead elsewhere;
+// a session that only was to go on without FETCH does not; otherwise it is the next one's turn, and from where one was led to the
+// first one's.
+func (s *Source) after(last relay, err error) relay {
+	if to, ok := last.moved(err); ok {
+		return to
+	}
+	if errors.Is(err, errMute) || len(s.relays) == 0 {
+		return last
+	}
+	return s.relays[(s.rank(last)+1)%len(s.relays)]
+}
+
+// rank is the place of a relay in the order of preference; -1 if somebody else has named it.
+func (s *Source) rank(r relay) int {
+	return slices.IndexFunc(s.relays, func(o relay) bool { return r.hops == 0 && o.addr == r.addr && o.path == r.path && o.scheme == r.scheme })
 }
 
 // follower is what a run of a Source remembers from one session to the next.
@@ -96,27 +127,12 @@ type follower struct {
 	mute   atomic.Bool // the peer does not answer a FETCH
 	replay *replay     // what is played instead of a relay; nil: nothing
 
+	// owned by whoever connects; there is one at a time
+	mumblers map[string]int // servers of WebTransport that do not say what they speak, and which protocol to offer next
+
 	// owned by the goroutine that applies catalogs; there is one at a time
 	tracks  map[string]*track
 	catalog *catalog.Catalog // that the receiver knows; nil: none
 	want    []string         // what it wants of that
 	found   string           // where the last one was: the first track of its place
-}
-
-// session connects once, to at, and follows the broadcast until something breaks.
-func (f *follower) session(ctx context.Context, at relay) error {
-	f.cfg.Metrics.connect(f.cfg.Channel)
-	dctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	s, err := f.dial(dctx, at)
-	cancel()
-	if err != nil {
-		return fmt.Errorf("connect to %s: %w", at.addr, err)
-	}
-	f.report.connected(ctx, s.Draft())
-	s = f.record(s)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.Run(ctx) })
-	g.Go(func() error { return f.pulse.watch(ctx, f.cfg.Stall, func() { f.report.silent(ctx) }) })
-	g.Go(func() error { return f.follow(ctx, s) })
-	return g.Wait()
 }

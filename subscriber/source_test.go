@@ -259,7 +259,7 @@ func TestAGoawayLeadsToAnotherRelay(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer ln.Close()
-		w.cfg.Relay = fmt.Sprintf("moqt://%s/live?draft=18", old.LocalAddr())
+		w.cfg.Relays = []string{fmt.Sprintf("moqt://%s/live?draft=18", old.LocalAddr())}
 		r := newRecorder(t)
 		w.run(r)
 		conn, err := ln.Accept(t.Context())

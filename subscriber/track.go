@@ -76,6 +76,7 @@ func (t *track) hand(ctx context.Context, o media.Object) error {
 	err := t.recv.Object(ctx, t.name.Name, o)
 	t.pulse.busy.Add(-1)
 	t.pulse.beat()
+	t.pulse.track.Store(&t.name)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -100,6 +101,9 @@ func (t *track) hand(ctx context.Context, o media.Object) error {
 // fatal reports whether err ends more than one subscription.
 func fatal(ctx context.Context, err error) bool {
 	var session *moqt.SessionError
+	if _, elsewhere := destination(err); elsewhere {
+		return true
+	}
 	return ctx.Err() != nil || errors.As(err, &session) || errors.Is(err, moqt.ErrGoingAway) || errors.Is(err, errMute)
 }
 

@@ -66,7 +66,7 @@ func TestTheRelayIsVerifiedUnlessToldOtherwise(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := subscriber.DefaultConfig()
-			cfg.Relay, cfg.Namespace, cfg.TLS = "moqt://"+conn.LocalAddr().String(), []string{"demo"}, tt.tls
+			cfg.Relays, cfg.Namespace, cfg.TLS = []string{"moqt://" + conn.LocalAddr().String()}, []string{"demo"}, tt.tls
 			src, err := subscriber.New(cfg)
 			if err != nil {
 				t.Fatal(err)

@@ -109,7 +109,7 @@ func (k *keeper) State(context.Context, State) {}
 func followed(t *testing.T, p *peer, format catalog.Format, d time.Duration, f func()) *keeper {
 	t.Helper()
 	c := DefaultConfig()
-	c.Relay, c.Namespace, c.Catalog = "moqt://relay", []string{"ns"}, format
+	c.Relays, c.Namespace, c.Catalog = []string{"moqt://relay"}, []string{"ns"}, format
 	s, err := New(c)
 	if err != nil {
 		t.Fatal(err)

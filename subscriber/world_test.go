@@ -143,7 +143,7 @@ func newWorldOver(t *testing.T, path sim.Path, draft string, c sim.Config) *worl
 	w.replace(c)
 	w.serve()
 	w.cfg = subscriber.DefaultConfig()
-	w.cfg.Relay = fmt.Sprintf("moqt://%s/live?draft=%s", w.node.LocalAddr(), draft)
+	w.cfg.Relays = []string{fmt.Sprintf("moqt://%s/live?draft=%s", w.node.LocalAddr(), draft)}
 	w.cfg.Namespace = []string{"demo"}
 	w.cfg.TLS.Fingerprint = fmt.Sprintf("%x", w.pub.Fingerprint())
 	w.cfg.Packet = func() (net.PacketConn, error) { return w.net.Listen(), nil }
@@ -167,8 +167,8 @@ func (w *world) replace(c sim.Config) {
 func (w *world) serve() {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	served := make(chan error, 1)
-	p := w.pub
-	go func() { served <- p.Serve(ctx, w.node) }()
+	p, node := w.pub, w.node
+	go func() { served <- p.Serve(ctx, node) }()
 	w.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-served; err != nil && !errors.Is(err, sim.ErrKilled) {

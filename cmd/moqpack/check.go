@@ -129,7 +129,9 @@ func probes(cfg *config.Config, wait time.Duration) []probe {
 		all = append(all, func(ctx context.Context) []finding { return tryBucket(ctx, b) })
 	}
 	for i := range cfg.Channels {
-		all = append(all, func(ctx context.Context) []finding { return probeChannel(ctx, cfg, &cfg.Channels[i], wait) })
+		for _, url := range cfg.Channels[i].Relays {
+			all = append(all, func(ctx context.Context) []finding { return probeChannel(ctx, cfg, &cfg.Channels[i], url, wait) })
+		}
 	}
 	return all
 }

@@ -55,13 +55,14 @@ func (l *listener) State(_ context.Context, s subscriber.State) {
 
 var _ subscriber.Receiver = (*listener)(nil)
 
-// probeChannel opens a session with the channel's relay and waits for the catalog.
-func probeChannel(ctx context.Context, cfg *config.Config, ch *config.Channel, wait time.Duration) []finding {
+// probeChannel opens a session with one of the channel's relays and waits for the catalog.
+func probeChannel(ctx context.Context, cfg *config.Config, ch *config.Channel, url string, wait time.Duration) []finding {
 	if prefix, ok := ch.Prefix(); ok {
-		return probePrefix(ctx, ch, prefix, wait)
+		return probePrefix(ctx, ch, prefix, url, wait)
 	}
-	what := fmt.Sprintf("channel %s from %s", ch.Name, relayOf(ch))
+	what := fmt.Sprintf("channel %s from %s", ch.Name, withoutQuery(url))
 	c, err := ch.Source()
+	c.Relays = []string{url}
 	if err != nil {
 		return []finding{{levelFail, what, err.Error(), ""}}
 	}
@@ -77,20 +78,20 @@ func probeChannel(ctx context.Context, cfg *config.Config, ch *config.Channel, w
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := []finding{l.verdict(what, ch.Namespace, wait)}
-	if l.catalog != nil && cfg.OnS3(ch) {
+	if l.catalog != nil && cfg.OnS3(ch) && url == ch.Relays[0] {
 		all = append(all, costs(ch.Name, len(l.catalog.Tracks), time.Duration(ch.Segmenter.Segment)))
 	}
 	return all
 }
 
 // probePrefix asks the relay which broadcasts there are.
-func probePrefix(ctx context.Context, ch *config.Channel, prefix []string, wait time.Duration) []finding {
-	what := fmt.Sprintf("broadcasts under %s of %s", ch.Namespace, relayOf(ch))
+func probePrefix(ctx context.Context, ch *config.Channel, prefix []string, url string, wait time.Duration) []finding {
+	what := fmt.Sprintf("broadcasts under %s of %s", ch.Namespace, withoutQuery(url))
 	c, err := ch.Source()
 	if err != nil {
 		return []finding{{levelFail, what, err.Error(), ""}}
 	}
-	c.Namespace, c.Logger = prefix, slog.New(slog.DiscardHandler)
+	c.Relays, c.Namespace, c.Logger = []string{url}, prefix, slog.New(slog.DiscardHandler)
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	there := map[string]bool{}

@@ -28,7 +28,7 @@ func TestChannelNames(t *testing.T) {
 		{namespaces: []string{"a", "b"}, names: []string{"x"}, err: "one name for each namespace"},
 	} {
 		b := newBroadcasts()
-		b.channel.Relay, b.namespaces, b.names = "moqt://r", tt.namespaces, tt.names
+		b.channel.Relays, b.namespaces, b.names = []string{"moqt://r"}, tt.namespaces, tt.names
 		cfg, err := b.assemble()
 		if tt.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {

@@ -93,7 +93,7 @@ func inFlags(f *config.Fault) string {
 		"storage.disk.dir": "data", "storage.disk.limit": "data-limit",
 		"storage.s3.url": "s3", "storage.s3.endpoint": "s3-endpoint", "storage.s3.region": "s3-region", "storage.s3.profile": "s3-profile",
 		"storage.s3.redirect": "s3-redirect",
-		"relay":               "relay", "namespace": "namespace", "name": "name", "catalog": "catalog", "variables": "variable",
+		"relay":               "relay", "token": "token", "namespace": "namespace", "name": "name", "catalog": "catalog", "variables": "variable",
 		"tls": "tls-ca, --tls-fingerprint and --insecure", "tls.fingerprint": "tls-fingerprint",
 		"segmenter.segment": "segment", "segmenter.part": "part", "segmenter.window": "window",
 		"fairplay": "fairplay", "dvr": "dvr", "archive.retain": "retain", "archive.retain_bytes": "retain-bytes",
@@ -118,7 +118,8 @@ func newBroadcasts() *broadcasts { return &broadcasts{flags: newFlags()} }
 func (b *broadcasts) register(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&b.file, "config", "", "YAML `file` that says everything, instead of all other flags")
-	fs.StringVar(&b.channel.Relay, "relay", "", "relay or publisher, moqt://HOST[:PORT][/PATH][?draft=18]")
+	fs.StringArrayVar(&b.channel.Relays, "relay", nil, "relay or publisher, moqt://HOST[:PORT][/PATH][?draft=18] or https://... (repeatable: the others are for when it fails)")
+	fs.StringVar(&b.channel.Token, "token", "", "authorization token to send to the relays")
 	fs.StringArrayVar(&b.namespaces, "namespace", nil, "broadcast to package, its fields separated by /, a / in a field written %2F; LIVE/* is every broadcast under LIVE (repeatable)")
 	fs.IntVar(&b.config.MaxChannels, "max-channels", b.config.MaxChannels, "most channels that appear by themselves, of a --namespace with *")
 	fs.StringVar(&b.channel.Catalog, "catalog", b.channel.Catalog, "`format` of the broadcast's catalog: msf, hang, warp, moq-mi (which has none), or auto: whichever there is")
@@ -148,7 +149,7 @@ func (b *broadcasts) load(c *cobra.Command, beside ...string) (*config.Config, e
 
 // assemble makes the configuration of the flags.
 func (b *broadcasts) assemble() (*config.Config, error) {
-	if b.channel.Relay == "" || len(b.namespaces) == 0 {
+	if len(b.channel.Relays) == 0 || len(b.namespaces) == 0 {
 		return nil, errors.New("give --relay and --namespace, or --config FILE")
 	}
 	if len(b.names) > 0 && len(b.names) != len(b.namespaces) {

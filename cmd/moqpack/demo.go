@@ -53,10 +53,12 @@ func demo(ctx context.Context, c *cobra.Command, f *flags, draft string) error {
 	defer conn.Close()
 	ch := f.channel
 	ch.Name, ch.Namespace = "demo", strings.Join(broadcast.Namespace, "/")
-	ch.Relay, ch.TLS.Fingerprint = "moqt://"+conn.LocalAddr().String(), fmt.Sprintf("%x", pub.Fingerprint())
+	ch.TLS.Fingerprint = fmt.Sprintf("%x", pub.Fingerprint())
+	relay := "moqt://" + conn.LocalAddr().String()
 	if draft != "" {
-		ch.Relay += "?draft=" + draft
+		relay += "?draft=" + draft
 	}
+	ch.Relays = []string{relay}
 	f.config.Channels = []config.Channel{ch}
 	if err := f.valid(); err != nil {
 		return err

@@ -140,7 +140,7 @@ func (s *scene) run(draft string, namespaces ...string) <-chan error {
 	s.t.Helper()
 	for _, ns := range namespaces {
 		ch := config.DefaultChannel()
-		ch.Relay, ch.Namespace = fmt.Sprintf("moqt://%s?draft=%s", s.node.LocalAddr(), draft), ns
+		ch.Relays, ch.Namespace = []string{fmt.Sprintf("moqt://%s?draft=%s", s.node.LocalAddr(), draft)}, ns
 		ch.TLS.Fingerprint = fmt.Sprintf("%x", s.pub.Fingerprint())
 		s.cfg.Channels = append(s.cfg.Channels, ch)
 	}

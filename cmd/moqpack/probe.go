@@ -33,7 +33,7 @@ made, and what to try if something does not work. The exit code is 1 if there is
   moqpack probe "moqt://relay.example?draft=16" --namespace live/studio1 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			f.channel.Relay = args[0]
+			f.channel.Relays = []string{args[0]}
 			r, err := probeBroadcast(c.Context(), c.ErrOrStderr(), &f.channel, time.Duration(d))
 			if err != nil {
 				return err

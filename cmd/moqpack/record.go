@@ -34,7 +34,7 @@ The file is lines of JSON, gzip-compressed if its name ends in .gz; the format i
 		Example: `  moqpack record moqt://relay.example:443/moq studio1.jsonl.gz --namespace live/studio1 --for 30s`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			f.channel.Relay = args[0]
+			f.channel.Relays = []string{args[0]}
 			return record(c.Context(), c.ErrOrStderr(), &f.channel, args[1], time.Duration(d))
 		},
 	}

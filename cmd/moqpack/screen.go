@@ -25,14 +25,14 @@ func announce(w io.Writer, base string, names []string, patterns []*config.Chann
 		fmt.Fprintf(w, "    HLS      %s/legacy.m3u8\n    DASH     %s/legacy.mpd\n", c, c)
 	}
 	for _, p := range patterns {
-		fmt.Fprintf(w, "\n  every broadcast under %s of %s, as it appears\n", p.Namespace, relayOf(p))
+		fmt.Fprintf(w, "\n  every broadcast under %s of %s, as it appears\n", p.Namespace, withoutQuery(p.Relays[0]))
 	}
 	fmt.Fprintln(w)
 }
 
-// relayOf is where the relay is, without what only it should know.
-func relayOf(ch *config.Channel) string {
-	relay, _, _ := strings.Cut(ch.Relay, "?")
+// withoutQuery is a relay's URL without what only the relay should know.
+func withoutQuery(url string) string {
+	relay, _, _ := strings.Cut(url, "?")
 	return relay
 }
 

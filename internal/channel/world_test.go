@@ -169,7 +169,7 @@ func (w *world) joinWith(p *sim.Publisher, draft string, change func(*Config)) *
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	cfg := subscriber.DefaultConfig()
 	cfg.Logger = logger
-	cfg.Relay = "moqt://" + w.addr.LocalAddr().String() + "?draft=" + draft
+	cfg.Relays = []string{"moqt://" + w.addr.LocalAddr().String() + "?draft=" + draft}
 	cfg.Namespace, cfg.Channel = []string{"demo"}, "demo"
 	cfg.TLS.Fingerprint = fmt.Sprintf("%x", p.Fingerprint())
 	hears := &ears{network: w.network}

@@ -63,7 +63,8 @@ type S3 struct {
 // Channel is a broadcast and its outputs.
 type Channel struct {
 	Name      string    `yaml:"name"`      // in URLs; empty: the namespace's last field
-	Relay     string    `yaml:"relay"`     // moqt://HOST[:PORT][/PATH][?draft=18]
+	Relays    []string  `yaml:"relay"`     // moqt://HOST[:PORT][/PATH][?draft=18] or https://..., or a list of such, the preferred one first
+	Token     string    `yaml:"token"`     // authorizes us with the relays
 	Replay    string    `yaml:"replay"`    // a recording to play instead of connecting to a relay
 	Namespace string    `yaml:"namespace"` // fields separated by /; with * as the last one: every broadcast with those before it
 	Catalog   string    `yaml:"catalog"`   // msf, hang, warp or moq-mi; auto: whichever there is
@@ -132,7 +133,7 @@ func (c *Config) OnS3(ch *Channel) bool { return ch.Archive.S3 && c.Storage.S3.U
 // Source is the channel's part for the subscriber.
 func (ch *Channel) Source() (subscriber.Config, error) {
 	c := subscriber.DefaultConfig()
-	c.Relay, c.Replay, c.Channel, c.Variables = ch.Relay, ch.Replay, ch.Name, ch.Variables
+	c.Relays, c.Token, c.Replay, c.Channel, c.Variables = ch.Relays, ch.Token, ch.Replay, ch.Name, ch.Variables
 	if ch.Catalog != auto {
 		c.Catalog = catalog.Format(ch.Catalog)
 	}
@@ -189,6 +190,9 @@ func (c *Config) redactor(all bool) func(string) string {
 			pairs = x.spell(pairs)
 		}
 	}
+	for _, ch := range c.Channels {
+		pairs = secret{text: ch.Token, name: "***"}.spell(pairs)
+	}
 	for _, u := range c.urls() {
 		for _, x := range hidden(u) {
 			pairs = x.spell(pairs)
@@ -206,7 +210,7 @@ func (c *Config) redactor(all bool) func(string) string {
 func (c *Config) urls() []string {
 	out := []string{c.Storage.S3.URL, c.Storage.S3.Endpoint, c.Storage.S3.Redirect}
 	for _, ch := range c.Channels {
-		out = append(out, ch.Relay)
+		out = append(out, ch.Relays...)
 	}
 	return out
 }

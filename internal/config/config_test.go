@@ -33,6 +33,7 @@ storage:
 channels:
   - name: studio1
     relay: "moqt://relay.example:443/x?token=${TOKEN}&cost=$$5"
+    token: ${TOKEN}
     namespace: live/studio1
     catalog: hang
     variables: {id: bob, token: "${TOKEN}"}
@@ -40,7 +41,7 @@ channels:
     segmenter: {segment: 4s, part: 500ms, window: 60}
     dvr: 4h
     archive: {disk: true, s3: false, retain: 30d, retain_bytes: 1TB}
-  - relay: moqt://relay.example
+  - relay: [moqt://relay.example, "https://other.example/moq"]
     namespace: 1
 `
 
@@ -55,7 +56,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := DefaultChannel()
-	second.Name, second.Relay, second.Namespace = "1", "moqt://relay.example", "1"
+	second.Name, second.Relays, second.Namespace = "1", []string{"moqt://relay.example", "https://other.example/moq"}, "1"
 	want := &Config{
 		Server: Server{HTTP: ":8080", Cert: "/etc/moqpack/tls.crt", Key: "/etc/moqpack/tls.key", Stale: Duration(10 * time.Second), Incomplete: true},
 		Memory: 512 << 20, MaxChannels: 250,
@@ -67,7 +68,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			},
 		},
 		Channels: []Channel{{
-			Name: "studio1", Relay: "moqt://relay.example:443/x?token=hunter2-secret&cost=$5", Namespace: "live/studio1",
+			Name: "studio1", Relays: []string{"moqt://relay.example:443/x?token=hunter2-secret&cost=$5"}, Token: "hunter2-secret", Namespace: "live/studio1",
 			Catalog: "hang", Variables: Variables{"id": "bob", "token": "hunter2-secret"},
 			TLS:       TLS{Insecure: true},
 			Segmenter: Segmenter{Segment: Duration(4 * time.Second), Part: Duration(500 * time.Millisecond), Window: 60},
@@ -169,6 +170,8 @@ func TestSecretsAreNotInErrors(t *testing.T) {
 		"channels: [{relay: \"http://r/?t=hunter2-secret\", namespace: a}]",
 		"channels: [{relay: \"moqt://r:${TOKEN}/\", namespace: a}]",
 		"channels: [{relay: \"moqt://r\", namespace: a, catalog: \"${TOKEN}\", variables: {\"a b\": \"${TOKEN}\"}}]",
+		"channels: [{relay: [\"moqt://r\", \"http://r/?t=${TOKEN}\"], namespace: a}]",
+		"channels: [{relay: \"http://r/hunter2-secret\", token: hunter2-secret, namespace: a}]",
 		minimal + "memory: ${TOKEN}",
 		minimal + "server: {http: \"${TOKEN}\"}",
 		minimal + "storage: {s3: {url: \"s3://b\", endpoint: \"https://id:hunter2-secret@x\"}}",
@@ -269,7 +272,7 @@ func TestPatternsOfNamespaces(t *testing.T) {
 	} {
 		c := Default()
 		c.Channels = []Channel{DefaultChannel()}
-		c.Channels[0].Relay, c.Channels[0].Namespace = "moqt://r", tt.namespace
+		c.Channels[0].Relays, c.Channels[0].Namespace = []string{"moqt://r"}, tt.namespace
 		prefix, ok := c.Channels[0].Prefix()
 		if !slices.Equal(prefix, tt.prefix) || ok != tt.ok {
 			t.Errorf("%s: %q %v", tt.namespace, prefix, ok)

@@ -80,6 +80,8 @@ func (d *decoder) value(n ast.Node, path string, into any) {
 		d.variables(n, path, into)
 	case *[]Channel:
 		d.channels(n, path, into)
+	case *[]string:
+		d.texts(n, path, into)
 	default:
 		d.object(n, path, reflect.ValueOf(into).Elem())
 	}
@@ -102,7 +104,8 @@ func (d *decoder) text(n ast.Node, path string, set func(string) error) {
 	written := s
 	s, secrets, err := expand(s, d.env)
 	for _, x := range secrets {
-		x.plain = !strings.HasSuffix(path, ".relay") && !strings.Contains(path, ".variables.") // which take tokens
+		takes := func(part string) bool { return strings.Contains(path, part) }
+		x.plain = !takes(".relay") && !takes(".token") && !takes(".variables.") // which take tokens
 		if !slices.Contains(d.secrets, x) {
 			d.secrets = append(d.secrets, x)
 		}
@@ -137,6 +140,18 @@ func (d *decoder) variables(n ast.Node, path string, into *Variables) {
 			continue
 		}
 		d.text(pair.Value, at, func(s string) error { (*into)[key] = s; return nil })
+	}
+}
+
+// texts takes a list, or a text that is the only one.
+func (d *decoder) texts(n ast.Node, path string, into *[]string) {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.text(n, path, func(s string) error { *into = append(*into, s); return nil })
+		return
+	}
+	for i, item := range list.Values {
+		d.text(item, fmt.Sprintf("%s[%d]", path, i), func(s string) error { *into = append(*into, s); return nil })
 	}
 }
 

@@ -86,7 +86,7 @@ func hidden(s string) []secret {
 		}
 	}
 	for pair := range strings.SplitSeq(query, "&") {
-		if key, value, _ := strings.Cut(pair, "="); key != "draft" {
+		if key, value, _ := strings.Cut(pair, "="); key != "draft" && key != "transport" {
 			out = append(out, secret{text: value, name: "***"})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -128,13 +129,13 @@ func (s *S3) validate(fs *judge) {
 
 // channel judges a channel whose fields have paths that begin with at.
 func (c *Config) channel(fs *judge, at string, ch *Channel) {
-	if ch.Relay == "" && ch.Replay == "" {
+	if len(ch.Relays) == 0 && ch.Replay == "" || slices.Contains(ch.Relays, "") {
 		fs.add(at+"relay", "this is needed: moqt://HOST[:PORT][/PATH]")
 	}
 	if ch.Namespace == "" {
 		fs.add(at+"namespace", "this is needed: the broadcast's namespace, its fields separated by /")
 	}
-	if ch.Relay+ch.Replay != "" && ch.Namespace != "" {
+	if (len(ch.Relays) > 0 || ch.Replay != "") && !slices.Contains(ch.Relays, "") && ch.Namespace != "" {
 		src, err := ch.Source()
 		if err != nil {
 			fs.add(at+"namespace", "%s", err)

@@ -47,8 +47,10 @@ type Publisher struct {
 	log      *slog.Logger
 	faults   atomic.Pointer[Faults]
 
-	mu   sync.Mutex
-	kill chan struct{} // guarded by mu; closed and replaced by Kill
+	mu   sync.Mutex    // guards what follows
+	kill chan struct{} // closed and replaced by Kill
+	away chan struct{} // closed and replaced by Goaway, behind uri
+	uri  string
 }
 
 // ErrKilled is what Serve returns after Kill.
@@ -56,7 +58,7 @@ var ErrKilled = errors.New("killed")
 
 // New puts the broadcasts on the air: time begins to count for those that have an epoch.
 func New(c Config) (*Publisher, error) {
-	p := &Publisher{drafts: c.Drafts, announce: c.Announce, log: c.Logger, kill: make(chan struct{})}
+	p := &Publisher{drafts: c.Drafts, announce: c.Announce, log: c.Logger, kill: make(chan struct{}), away: make(chan struct{})}
 	p.faults.Store(&c.Faults)
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -157,6 +159,30 @@ func (p *Publisher) Kill() {
 	defer p.mu.Unlock()
 	close(p.kill)
 	p.kill = make(chan struct{})
+}
+
+// Goaway asks all subscribers to move to uri, and goes on serving them.
+func (p *Publisher) Goaway(uri string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.uri = uri
+	close(p.away)
+	p.away = make(chan struct{})
+}
+
+// awaitGoaway sends a GOAWAY when there is one to be sent.
+func (p *Publisher) awaitGoaway(ctx context.Context, send func(dialect.Message) error) error {
+	p.mu.Lock()
+	away := p.away
+	p.mu.Unlock()
+	select {
+	case <-away:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return send(&dialect.Goaway{URI: p.uri})
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // SetFaults changes what goes wrong from now on.

@@ -102,6 +102,7 @@ func (s *session) serveControl(ctx context.Context, g *errgroup.Group) error {
 	if err := s.announceOnControl(setup.MaxRequestID, send); err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
+	g.Go(func() error { return s.p.awaitGoaway(ctx, send) })
 	g.Go(func() error { return s.acceptRequests(ctx, g) }) // SUBSCRIBE_NAMESPACE has a stream of its own even here
 	return s.dispatch(ctx, g, reader, send)
 }

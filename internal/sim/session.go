@@ -67,10 +67,11 @@ func (s *session) openControl(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
-	if _, err := st.Write(s.d.Append(nil, &dialect.Setup{Server: true, Implementation: implementation})); err != nil {
+	send := sendOn(s.d, st)
+	if err := send(&dialect.Setup{Server: true, Implementation: implementation}); err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
-	return nil
+	return s.p.awaitGoaway(ctx, send)
 }
 
 const implementation = "moqpack-sim"

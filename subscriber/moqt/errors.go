@@ -20,6 +20,7 @@ var (
 	ErrBusy         = errors.New("peer is overloaded or timed out") // ask again later
 	ErrGoingAway    = errors.New("peer is going away")              // ask again in a new session
 	ErrMalformed    = errors.New("malformed track")                 // the track is broken for good
+	ErrRedirected   = errors.New("to be had elsewhere")             // the error says where
 	ErrRefused      = errors.New("refused")                         // any other code
 )
 
@@ -38,6 +39,8 @@ type RequestError struct {
 	Retry      bool
 	RetryAfter time.Duration
 	Kind       error // one of the sentinels above
+	// Redirect is where to ask instead, with Kind ErrRedirected: at its URI, or if that is empty in this session, for its track.
+	Redirect *dialect.Redirect
 }
 
 func (e *RequestError) Error() string {
@@ -47,7 +50,7 @@ func (e *RequestError) Error() string {
 func (e *RequestError) Unwrap() error { return e.Kind }
 
 func refused(op string, d *dialect.Dialect, m *dialect.RequestError, tokens int) *RequestError {
-	e := &RequestError{Op: op, Code: m.Code, Reason: m.Reason, Kind: kind(d.Refusal(m), tokens)}
+	e := &RequestError{Op: op, Code: m.Code, Reason: m.Reason, Kind: kind(d.Refusal(m), tokens), Redirect: m.Redirect}
 	if m.Retry > 0 {
 		const longest = uint64(24 * time.Hour / time.Millisecond)
 		e.Retry, e.RetryAfter = true, time.Duration(min(m.Retry-1, longest))*time.Millisecond
@@ -82,6 +85,8 @@ func kind(r dialect.Refusal, tokens int) error {
 		return ErrGoingAway
 	case dialect.MalformedTrack:
 		return ErrMalformed
+	case dialect.Redirected:
+		return ErrRedirected
 	}
 	return ErrRefused
 }

@@ -79,10 +79,22 @@ func (s *Session) setup() *dialect.Setup {
 	return m
 }
 
-// goaway ends the session: moving over to a new one is the caller's.
-func goaway(m *dialect.Goaway) error {
-	return &SessionError{Code: dialect.NoError, Reason: "going away", Remote: true, URI: m.URI, Err: ErrGoingAway}
+// goaway takes a GOAWAY, after which the session goes on until the peer has had enough of it: moving over to another one is
+// the caller's.
+func (s *Session) goaway(m *dialect.Goaway) error {
+	e := &SessionError{Code: dialect.NoError, Reason: "going away", Remote: true, URI: m.URI, Err: ErrGoingAway}
+	if !s.moved.CompareAndSwap(nil, e) {
+		return unexpected(m, "second GOAWAY")
+	}
+	close(s.moving)
+	return nil
 }
+
+// Moving is closed when the peer wants us to leave for another session; then Moved says for which.
+func (s *Session) Moving() <-chan struct{} { return s.moving }
+
+// Moved is why the session should be left, or nil: an ErrGoingAway with the address to go to.
+func (s *Session) Moved() *SessionError { return s.moved.Load() }
 
 // next reads the next message that concerns us; it returns nil, nil at the end of the stream.
 func (s *Session) next(r *wire.Reader) (dialect.Message, error) {

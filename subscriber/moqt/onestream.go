@@ -237,7 +237,7 @@ func (l *oneStream) handle(ctx context.Context, m dialect.Message, ids *ids) err
 	case *dialect.RequestsBlocked:
 		return nil
 	case *dialect.Goaway:
-		return goaway(m)
+		return l.s.goaway(m)
 	}
 	if err := l.asked(ctx, m, ids); err != nil {
 		return err

@@ -37,15 +37,18 @@ func (l *perRequest) control(_ context.Context, r *wire.Reader) error {
 		return unexpected(m, "second control stream")
 	}
 	l.s.begun(setup)
-	m, err = l.s.next(r)
-	if m == nil {
-		return err
+	for {
+		if m, err = l.s.next(r); m == nil {
+			return err
+		}
+		g, ok := m.(*dialect.Goaway)
+		if !ok {
+			return unexpected(m, "control stream")
+		}
+		if err := l.s.goaway(g); err != nil {
+			return err
+		}
 	}
-	g, isGoaway := m.(*dialect.Goaway)
-	if !isGoaway {
-		return unexpected(m, "control stream")
-	}
-	return goaway(g)
 }
 
 func (l *perRequest) request(ctx context.Context, build func(uint64) dialect.Message) (*request, error) {

@@ -116,7 +116,7 @@ func TestRetryIntervals(t *testing.T) {
 	}
 }
 
-func TestARedirectIsARefusal(t *testing.T) {
+func TestARedirectIsARefusalThatSaysWhere(t *testing.T) {
 	oneDraft(t, dialect.Draft18(), func(t *testing.T, d *dialect.Dialect) {
 		s, p, ran := inSession(t, d, Config{})
 		m := d.Refuse(&dialect.Subscribe{}, dialect.Redirected, "over there")
@@ -125,7 +125,7 @@ func TestARedirectIsARefusal(t *testing.T) {
 			_, err := s.Subscribe(t.Context(), track("x"), SubscribeOptions{}, newRecorder())
 			return err
 		}, func() { p.next().reply(m) })
-		if !errors.Is(err, ErrRefused) { // so there is no loop either
+		if e, ok := errors.AsType[*RequestError](err); !ok || e.Kind != ErrRedirected || e.Redirect.URI != "moqt://b/" {
 			t.Error(err)
 		}
 		lives(t, ran)
@@ -134,13 +134,13 @@ func TestARedirectIsARefusal(t *testing.T) {
 
 func TestAGoawayWithoutAURILeadsNowhereElse(t *testing.T) {
 	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
-		_, p, ran := inSession(t, d, Config{})
-		b := d.Append(nil, &dialect.Goaway{})
-		_, err := p.control.Write(append(b, b...)) // twice, which is against all drafts
-		p.must(err)
-		if e := closes(t, ran); !errors.Is(e, ErrGoingAway) || e.URI != "" {
+		s, p, ran := inSession(t, d, Config{})
+		p.send(&dialect.Goaway{})
+		<-s.Moving()
+		if e := s.Moved(); !errors.Is(e, ErrGoingAway) || e.URI != "" {
 			t.Error(e)
 		}
+		lives(t, ran)
 	})
 }
 

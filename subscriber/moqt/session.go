@@ -55,6 +55,9 @@ type Session struct {
 	tracks     tracks
 	namespaces namespaces
 
+	moved  atomic.Pointer[SessionError] // a GOAWAY
+	moving chan struct{}                // closed behind moved
+
 	theirs *dialect.Setup                  // the peer's; set by begun
 	peer   atomic.Pointer[dialect.Dialect] // d, adapted to the peer when its SETUP has come
 	ready  chan struct{}                   // closed by begun
@@ -63,7 +66,7 @@ type Session struct {
 
 	tasks chan task     // handed to Run, which waits for them
 	done  chan struct{} // closed by Run when err is set
-	err   error
+	err   *SessionError
 }
 
 // task is a piece of a session's work. An error ends the session.
@@ -86,7 +89,8 @@ func begin(conn transport.Conn, c Config, server bool) (*Session, error) {
 	s := &Session{
 		c: c, d: d, conn: conn, server: server,
 		tracks: newTracks(c.Limits.Parked, c.Metrics), namespaces: newNamespaces(),
-		ready: make(chan struct{}), tasks: make(chan task), done: make(chan struct{}),
+		moving: make(chan struct{}),
+		ready:  make(chan struct{}), tasks: make(chan task), done: make(chan struct{}),
 	}
 	s.peer.Store(d)
 	s.link = newLink(s)
@@ -176,6 +180,9 @@ func (s *Session) Run(ctx context.Context) error {
 	})
 	err := g.Wait()
 	s.err = s.sessionError(err)
+	if e := s.Moved(); e != nil && (s.err.Remote || s.err.Err == ErrTimeout) { // that it was lost in the end is no news
+		s.err = e
+	}
 	close(s.done)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -196,14 +203,16 @@ func (s *Session) awaitSetup(ctx context.Context) error {
 	}
 }
 
-// awaitDrain takes a transport that wants to be left for a GOAWAY.
+// awaitDrain takes a transport that wants to be left for a GOAWAY, if there was none.
 func (s *Session) awaitDrain(ctx context.Context) error {
 	select {
 	case <-s.conn.Draining():
-		return goaway(&dialect.Goaway{})
+		if s.Moved() == nil {
+			return s.goaway(&dialect.Goaway{})
+		}
 	case <-ctx.Done():
-		return nil
 	}
+	return nil
 }
 
 func (s *Session) serveTasks(ctx context.Context, serve func(task)) error {

@@ -100,14 +100,32 @@ func peerSees(t *testing.T, p *peer, code uint64) {
 	}
 }
 
-func TestGoawayEndsTheSession(t *testing.T) {
+func TestGoawayIsToldAndEndsNothing(t *testing.T) {
 	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
-		_, p, ran := inSession(t, d, Config{})
+		s, p, ran := inSession(t, d, Config{})
+		sink := newRecorder()
+		_, _ = subscribed(t, s, p, sink)
 		p.send(&dialect.Goaway{URI: "moqt://elsewhere/"})
+		<-s.Moving()
+		p.stream(p.subgroup(dialect.SubgroupHeader{Alias: 7, Group: 1}, "still here"))
+		sink.gets(t, "still here")
+		lives(t, ran)
+		p.conn.Close(dialect.NoError, "enough")
 		if e := closes(t, ran); !errors.Is(e, ErrGoingAway) || e.URI != "moqt://elsewhere/" {
 			t.Error(e)
 		}
-		peerSees(t, p, dialect.NoError)
+	})
+}
+
+func TestASecondGoawayIsAViolation(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		_, p, ran := inSession(t, d, Config{})
+		p.send(&dialect.Goaway{})
+		p.send(&dialect.Goaway{})
+		if e := closes(t, ran); e.Code != dialect.ProtocolViolation {
+			t.Error(e)
+		}
+		peerSees(t, p, dialect.ProtocolViolation)
 	})
 }
 
@@ -124,7 +142,9 @@ func TestADrainingTransportIsLeft(t *testing.T) {
 	oneDraft(t, dialect.Draft18(), func(t *testing.T, d *dialect.Dialect) {
 		s, _ := connect(t, d, Config{})
 		s.conn = drained{s.conn}
-		if e := closes(t, run(t, s)); !errors.Is(e, ErrGoingAway) || e.URI != "" {
+		run(t, s)
+		<-s.Moving()
+		if e := s.Moved(); !errors.Is(e, ErrGoingAway) || e.URI != "" {
 			t.Error(e)
 		}
 	})

@@ -203,7 +203,8 @@ func TestClosingCarriesCodeAndReason(t *testing.T) {
 			if _, err := far.OpenStream(t.Context()); err == nil {
 				t.Error("a stream on a closed connection")
 			}
-			if err := <-read; err == nil || errors.Is(err, io.EOF) {
+			err := <-read
+			if e, ok := errors.AsType[*CloseError](err); far == client && (!ok || e.Code != 0x11) || err == nil || errors.Is(err, io.EOF) {
 				t.Errorf("a stream of a session that is over ended with %v", err)
 			}
 		})

@@ -192,10 +192,25 @@ func (c *webTransport) WebTransport() bool        { return true }
 func (c *webTransport) Draining() <-chan struct{} { return c.drain }
 func (c *webTransport) RemoteAddr() net.Addr      { return c.conn.RemoteAddr() }
 
+// awaitEnd waits until it is known why the session has ended: its streams often say that it has before it does itself.
+func (c *webTransport) awaitEnd() {
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
+	select {
+	case <-c.gone:
+	case <-c.conn.Context().Done():
+	case <-timer.C:
+	}
+	c.closed.CompareAndSwap(nil, &CloseError{Code: sessionGone, Remote: true})
+}
+
 // convert makes errors of the connection and its streams ours.
 func (c *webTransport) convert(err error) error {
 	if reset, ok := asReset(err); ok {
-		return reset
+		if reset.Code != sessionGone || !reset.Remote {
+			return reset
+		}
+		c.awaitEnd()
 	}
 	if e := c.closed.Load(); e != nil && err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return e

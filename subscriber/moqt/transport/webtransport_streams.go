@@ -12,6 +12,7 @@ import (
 const (
 	noError        = quic.ApplicationErrorCode(http3.ErrCodeNoError)
 	streamRejected = quic.StreamErrorCode(0x3994bd84) // WT_BUFFERED_STREAM_REJECTED
+	sessionGone    = 0x170d7b68                       // WT_SESSION_GONE, of the streams of a session that has ended
 	firstCode      = 0x52e4a40fa8db                   // of those that carry a code of the application
 	lastCode       = 0x52e5ac983162
 )
