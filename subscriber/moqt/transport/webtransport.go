@@ -85,7 +85,7 @@ func (c *webTransport) connect(ctx context.Context, addr, path string, protocols
 		return err
 	}
 	c.request = str
-	res, err := c.ask(ctx, &http.Request{
+	status, header, err := c.ask(ctx, &http.Request{
 		Method: http.MethodConnect, Proto: "webtransport", Host: addr, URL: u,
 		Header: http.Header{
 			"Sec-Webtransport-Http3-Draft02": {"1"},
@@ -95,30 +95,31 @@ func (c *webTransport) connect(ctx context.Context, addr, path string, protocols
 	if err != nil {
 		return err
 	}
-	if res.StatusCode != http.StatusOK {
-		return &RefusedError{res.StatusCode}
+	if status != http.StatusOK {
+		return &RefusedError{status}
 	}
-	if c.protocol, err = chosen(res.Header.Get("Wt-Protocol"), protocols); err == nil {
+	if c.protocol, err = chosen(header.Get("Wt-Protocol"), protocols); err == nil {
 		c.g.Go(c.watch)
 	}
 	return err
 }
 
 // ask sends the request and waits for the answer, at most until ctx ends.
-func (c *webTransport) ask(ctx context.Context, r *http.Request) (*http.Response, error) {
+func (c *webTransport) ask(ctx context.Context, r *http.Request) (status int, header http.Header, err error) {
 	unblock := context.AfterFunc(ctx, func() {
 		c.request.CancelWrite(quic.StreamErrorCode(http3.ErrCodeRequestCanceled))
 		c.request.CancelRead(quic.StreamErrorCode(http3.ErrCodeRequestCanceled))
 	})
-	err := c.request.SendRequestHeader(r)
-	var res *http.Response
-	if err == nil {
-		res, err = c.request.ReadResponse()
+	if err = c.request.SendRequestHeader(r); err == nil {
+		var res *http.Response
+		if res, err = c.request.ReadResponse(); err == nil { //nolint:bodyclose // the body is the session: watch reads it, and Close ends it
+			status, header = res.StatusCode, res.Header
+		}
 	}
 	if !unblock() {
-		return nil, context.Cause(ctx)
+		return 0, nil, context.Cause(ctx)
 	}
-	return res, err
+	return status, header, err
 }
 
 // offered reports whether any version of WebTransport is.
