@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -62,7 +63,7 @@ func (p *replay) session() (*replayed, error) {
 			return nil, err
 		}
 	}
-	s := &replayed{p: p, tracks: map[string]*replayedTrack{}, ended: make(chan struct{}), done: make(chan struct{})}
+	s := &replayed{p: p, tracks: map[string]*replayedTrack{}, late: make(chan *replayedSubscription), done: make(chan struct{})}
 	if p.next == nil {
 		return s, nil
 	}
@@ -95,8 +96,8 @@ type replayed struct {
 	mu     sync.Mutex // guards what follows
 	tracks map[string]*replayedTrack
 
-	ended chan struct{} // closed by Run when the recording has been played
-	done  chan struct{} // closed by Run
+	late chan *replayedSubscription // who comes when the recording has been played, comes for the end; taken by Run
+	done chan struct{}              // closed by Run
 }
 
 var _ session = (*replayed)(nil)
@@ -108,7 +109,7 @@ type replayedTrack struct {
 	sub    *replayedSubscription      // the one that is being served; owned by Run
 	filler *replayedFetch             // the fetch that is; owned by Run
 	late   bool                       // nobody came in time; owned by Run
-	last   uint64                     // the largest group so far; owned by Run until the recording has been played
+	last   uint64                     // the largest group so far; owned by Run
 }
 
 type replayedSubscription struct {
@@ -144,9 +145,8 @@ func (s *replayed) track(name moqt.TrackName) *replayedTrack {
 func (s *replayed) Run(ctx context.Context) error {
 	err := s.play(ctx)
 	if err == nil && s.p.next == nil {
-		close(s.ended)
 		s.each(func(t *replayedTrack) { _ = t.sub.hand(t.end()) })
-		<-ctx.Done() // the broadcast ends when its tracks have been drained
+		s.conclude(ctx) // the broadcast ends when its tracks have been drained
 		err = context.Cause(ctx)
 	}
 	over := error(&moqt.SessionError{Reason: "the recorded session ended", Err: moqt.ErrClosed})
@@ -156,6 +156,19 @@ func (s *replayed) Run(ctx context.Context) error {
 		err = over
 	}
 	return err
+}
+
+// conclude accepts whoever still comes, and says that the track has ended, until ctx does.
+func (s *replayed) conclude(ctx context.Context) {
+	for {
+		select {
+		case sub := <-s.late:
+			sub.accepted <- nil
+			_ = sub.hand((&replayedTrack{last: math.MaxInt64}).end()) // behind all that there was
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // end says that nothing comes after the last group of the recording.
@@ -284,22 +297,25 @@ func (s *replayed) Subscribe(ctx context.Context, name moqt.TrackName, _ moqt.Su
 	default:
 		return nil, notFound
 	}
-	select {
-	case err := <-sub.accepted:
-		if err != nil {
-			return nil, err
+	for late := s.late; ; {
+		select {
+		case err := <-sub.accepted:
+			if err != nil {
+				return nil, err
+			}
+			return sub, nil
+		case late <- sub:
+			late = nil
+		case <-s.done:
+			return nil, &moqt.SessionError{Reason: "the recording ends", Err: moqt.ErrClosed}
+		case <-ctx.Done():
+			select { // nobody will answer any more
+			case <-t.asked:
+			default:
+			}
+			sub.finish(moqt.ErrClosed)
+			return nil, context.Cause(ctx)
 		}
-		return sub, nil
-	case <-s.ended: // who comes now, comes for the end
-		return sub, deliver(ctx, sink, t.end())
-	case <-s.done:
-		return nil, &moqt.SessionError{Reason: "the recording ends", Err: moqt.ErrClosed}
-	case <-ctx.Done():
-		select { // nobody will answer any more
-		case <-t.asked:
-		default:
-		}
-		return nil, context.Cause(ctx)
 	}
 }
 
