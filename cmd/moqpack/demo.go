@@ -33,7 +33,7 @@ The picture carries a clock and a barcode of its frame number, so that latency c
 		},
 	}
 	f.origin(c.Flags())
-	c.Flags().StringVar(&draft, "draft", "", "MoQT draft to speak: 18, 19 or 16 (default: negotiated)")
+	c.Flags().StringVar(&draft, "draft", "", "draft to speak, such as 18, 16 or lite-05 (default: negotiated)")
 	return c
 }
 
