@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ type pair struct {
 	t         *testing.T
 	one, two  *broadcast
 	disk, s3  *bucket
-	cut       bool
+	cut       atomic.Bool
 	near, far *running
 	other     *running
 }
@@ -30,7 +31,7 @@ func newPair(t *testing.T, window int) *pair {
 
 func (p *pair) startOne() {
 	way := &storagetest.Faulty{Store: p.s3, Plan: func(op storagetest.Op, _ string) storagetest.Fault {
-		if p.cut {
+		if p.cut.Load() {
 			return storagetest.Fault{Before: errDisturbed}
 		}
 		return storagetest.Fault{}
@@ -73,11 +74,11 @@ func TestWhatOnlyTheDiskOfAKilledInstanceHasGetsToTheBucket(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			p := newPair(t, 300)
 			p.live(begin, begin+10)
-			p.cut = true
+			p.cut.Store(true)
 			p.live(begin+10, begin+30)
 			p.far.stop(t)
 			p.near.stop(t)
-			p.cut = false
+			p.cut.Store(false)
 			p.live(begin+30, begin+170)
 			after(time.Second)
 			p.s3.has(t, append(slots(begin, begin+10), slots(begin+30, begin+170)...), slots(begin+10, begin+30))
@@ -107,9 +108,9 @@ func TestWhatTheOtherInstanceRecordedAsAGapComesFromTheDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p := newPair(t, 6)
 		p.live(begin, begin+10)
-		p.cut = true
+		p.cut.Store(true)
 		p.live(begin+10, begin+50)
-		p.cut = false
+		p.cut.Store(false)
 		p.live(begin+50, begin+80)
 		after(time.Minute)
 		p.united(begin + 80)
