@@ -130,7 +130,7 @@ func TestTwinsNeverPublishTwoContentsUnderOneName(t *testing.T) {
 	// Once there were two contents here, or two counts of epochs.
 	seeds := []uint64{1519, 4631}
 	first := number(t, "MOQPACK_SEED", 0)
-	for seed := first; seed < first+number(t, "MOQPACK_SEEDS", 80); seed++ {
+	for seed := first; seed < first+number(t, "MOQPACK_SEEDS", 40); seed++ {
 		if !slices.Contains(seeds, seed) {
 			seeds = append(seeds, seed)
 		}

@@ -59,6 +59,7 @@ func run(t *testing.T, args ...string) (string, error) {
 }
 
 func TestProbeTellsWhatThereIs(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	relay, trust := onAir(t)
 	out, err := run(t, "probe", relay+"?draft=16", "--namespace", "demo", trust, "--for", "4s", "--json")
 	if err != nil {
@@ -79,6 +80,7 @@ func TestProbeTellsWhatThereIs(t *testing.T) {
 }
 
 func TestProbeSaysWhatToTry(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	relay, trust := onAir(t)
 	for name, tt := range map[string]struct {
 		args []string
@@ -95,6 +97,7 @@ func TestProbeSaysWhatToTry(t *testing.T) {
 }
 
 func TestARecordingIsServedAsIfItWereLive(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	relay, trust := onAir(t)
 	path := filepath.Join(t.TempDir(), "studio.jsonl.gz")
 	if out, err := run(t, "record", relay, path, "--namespace", "demo", trust, "--for", "4s"); err != nil {
