@@ -295,7 +295,9 @@ func (w *twins) compare() {
 }
 
 // first is the lowest number of entries.
-func first(entries map[uint64]archive.Entry) uint64 { return slices.Min(append(slices.Collect(maps.Keys(entries)), math.MaxUint64)) }
+func first(entries map[uint64]archive.Entry) uint64 {
+	return slices.Min(append(slices.Collect(maps.Keys(entries)), math.MaxUint64))
+}
 
 // entries are what the record in a store says, by track and number.
 func (w *twins) entries(s *storage.Memory) map[string]map[uint64]archive.Entry {
