@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/moqpack/moqpack/segmenter"
@@ -12,21 +13,23 @@ import (
 
 // bill says once for each channel what its archive in a bucket costs in requests, as soon as its renditions are known.
 type bill struct {
-	onS3 map[string]bool // channels that have not been billed yet
+	said map[string]bool // channels that have been billed
 }
 
 // due are the lines to print now.
 func (b *bill) due(channels []server.Channel) (lines []string) {
 	for _, c := range channels {
-		name, out := c.Status().Name, c.Output()
-		if !b.onS3[name] || out == nil || len(out.Renditions) == 0 {
+		s, out := c.Status(), c.Output()
+		if b.said[s.Name] || out == nil || len(out.Renditions) == 0 || !slices.ContainsFunc(s.Archives, inBucket) {
 			continue
 		}
-		delete(b.onS3, name)
-		lines = append(lines, fmt.Sprintf("%s in the bucket: %s", name, costLine(layoutOf(out))))
+		b.said[s.Name] = true
+		lines = append(lines, fmt.Sprintf("%s in the bucket: %s", s.Name, costLine(layoutOf(out))))
 	}
 	return lines
 }
+
+func inBucket(a server.Archive) bool { return a.Name == "s3" }
 
 func layoutOf(out *segmenter.Output) archive.Layout {
 	return archive.Layout{Renditions: len(out.Renditions), Segment: slotOf(out.Plan.Grid), Instances: 1}

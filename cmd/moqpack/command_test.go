@@ -133,24 +133,29 @@ func TestTheURLShownCanBeOpenedHere(t *testing.T) {
 
 // fixed is a Channel that has an Output.
 type fixed struct {
-	name string
-	out  *segmenter.Output
+	name     string
+	out      *segmenter.Output
+	archives []server.Archive
 }
 
 func (f fixed) Output() *segmenter.Output { return f.out }
 func (f fixed) Store() storage.Getter     { return nil }
 func (f fixed) From() uint64              { return 0 }
-func (f fixed) Status() server.Status     { return server.Status{Name: f.name} }
+func (f fixed) Status() server.Status {
+	return server.Status{Name: f.name, Archives: f.archives}
+}
 
 func TestEachChannelOfTheBucketIsBilledOnce(t *testing.T) {
-	b := bill{onS3: map[string]bool{"a": true, "b": false, "c": true}}
+	b := bill{map[string]bool{}}
 	out := &segmenter.Output{Plan: segmenter.Plan{Grid: timeline.Grid{Num: 2002, Den: 1000}}, Renditions: make([]segmenter.Rendition, 3)}
-	channels := []server.Channel{fixed{"a", out}, fixed{"b", out}, fixed{"c", nil}}
+	both := []server.Archive{{Name: "disk"}, {Name: "s3"}}
+	channels := []server.Channel{fixed{"a", out, both}, fixed{"b", out, both[:1]}, fixed{"c", nil, both}}
 	got := b.due(channels)
 	if len(got) != 1 || !strings.HasPrefix(got[0], "a in the bucket: 3 renditions in segments of 2.002s are at most 14384 PUT and 1918 GET an hour, $0.07") {
 		t.Errorf("%q", got)
 	}
-	if again := b.due(channels); len(again) != 0 {
-		t.Errorf("billed again: %q", again)
+	channels = append(channels, fixed{"appears later", out, both}) // as one of a pattern does
+	if got := b.due(channels); len(got) != 1 || !strings.HasPrefix(got[0], "appears later in the bucket") {
+		t.Errorf("then: %q", got)
 	}
 }

@@ -129,7 +129,7 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	if beside != nil {
 		g.Go(func() error { return beside(ctx) })
 	}
-	g.Go(func() error { return watch(ctx, out, srv.Channels, o.bill()) })
+	g.Go(func() error { return watch(ctx, out, srv.Channels, bill{map[string]bool{}}) })
 	g.Go(func() error {
 		o.stores.probe(ctx, log)
 		return nil
@@ -142,15 +142,6 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 
 // alone reports whether there is nothing that could go on when a channel, or a pattern, is given up.
 func (o *origin) alone() bool { return len(o.channels)+len(o.patterns) == 1 }
-
-// bill is of the channels that go to a bucket.
-func (o *origin) bill() bill {
-	b := bill{onS3: map[string]bool{}}
-	for i := range o.cfg.Channels {
-		b.onS3[o.cfg.Channels[i].Name] = o.cfg.OnS3(&o.cfg.Channels[i])
-	}
-	return b
-}
 
 // base is the URL that a person on this machine would open.
 func (o *origin) base(addr net.Addr) string {
