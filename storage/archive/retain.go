@@ -53,16 +53,38 @@ type Keeper struct {
 
 	// Owned by Run.
 	sizes    map[uint64]int64        // bytes of the media of a chunk, by From; the newest ones grow
-	seen     []floor                 // how documents came to list less
+	listed   floors                  // how documents came to list less
+	kept     floors                  // how Head.First rose
 	inits    map[string]storage.Blob // headers that this Keeper has deleted, should they be needed again
 	spilling bool                    // what is deleted is missing in the farther archive
 	cramped  bool                    // the store is full and nothing may be deleted
 }
 
-// floor is a slot before which no document in the store lists anything since some time.
+// floors are slots that a limit has not been below since some time, ascending in both.
+type floors []floor
+
 type floor struct {
 	slot uint64
 	at   time.Time
+}
+
+// since is the slot that the limit, which is at slot now, has not been below for the grace time: 0 while that is not known.
+func (f *floors) since(slot uint64, now time.Time, grace time.Duration) uint64 {
+	l := *f
+	for len(l) > 0 && l[len(l)-1].slot > slot {
+		l = l[:len(l)-1] // it has sunk
+	}
+	if len(l) == 0 || l[len(l)-1].slot < slot {
+		l = append(l, floor{slot, now})
+	}
+	*f = l
+	for i := len(l) - 1; i >= 0; i-- {
+		if now.Sub(l[i].at) >= grace {
+			*f = l[i:]
+			return l[i].slot
+		}
+	}
+	return 0
 }
 
 const (
@@ -289,31 +311,21 @@ func (k *Keeper) cram(is bool) {
 	k.cfg.Metrics.cramped(k.cfg.Name, k.cfg.Channel, is)
 }
 
-// deletable is the slot before which media may go: no document has listed it for the grace time, or at all if it is urgent.
+// deletable is the slot before which media may go: no document has listed it for the grace time. If it is urgent it need not be that
+// long since Head.First says so, of which only those hear who read the record.
 func (k *Keeper) deletable(ctx context.Context, h *Head, urgent bool) (uint64, error) {
 	first, err := k.r.listed(ctx, h)
 	if err != nil {
 		return 0, err
 	}
-	now, slot := time.Now(), min(first, h.First)
-	for len(k.seen) > 0 && k.seen[len(k.seen)-1].slot > slot {
-		k.seen = k.seen[:len(k.seen)-1] // somebody lists it again
-	}
-	if len(k.seen) == 0 || k.seen[len(k.seen)-1].slot < slot {
-		k.seen = append(k.seen, floor{slot, now})
-	}
-	if urgent {
-		return slot, nil
-	}
 	grace := k.cfg.Retain.Grace
 	if grace <= 0 {
 		grace = max(leastStay, 3*time.Second*time.Duration(h.Plan.TargetDuration))
 	}
-	for i := len(k.seen) - 1; i >= 0; i-- {
-		if now.Sub(k.seen[i].at) >= grace {
-			k.seen = k.seen[i:]
-			return k.seen[0].slot, nil
-		}
+	now := time.Now()
+	listed, kept := k.listed.since(first, now, grace), k.kept.since(h.First, now, grace)
+	if urgent {
+		kept = h.First
 	}
-	return 0, nil
+	return min(listed, kept), nil
 }
