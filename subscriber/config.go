@@ -60,7 +60,7 @@ func DefaultConfig() Config {
 		Repair:   time.Minute,
 		Patience: 2 * time.Second,
 		Stall:    5 * time.Second,
-		Groups:   4,
+		Groups:   256, // some publishers make every audio frame a group, 50 and more a second
 		Bytes:    32 << 20,
 	}
 }

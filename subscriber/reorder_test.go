@@ -292,6 +292,24 @@ func TestLoss(t *testing.T) {
 	})
 }
 
+// A group of one audio frame has a stream of its own, which others overtake. Seen of aiomoqt and its relay: a dozen of them.
+func TestOneLateAudioFrameIsWaitedFor(t *testing.T) {
+	b := liveBench()
+	b.limits = DefaultConfig().limits()
+	b.objects(false, 0, 0)
+	b.fin(0, 0, true)
+	for id := range uint64(60) { // more than a second of them
+		b.objects(false, 2+id, 0)
+		b.fin(2+id, 0, true)
+	}
+	b.want(t, "0/0, 0/1 end")
+	b.objects(false, 1, 0)
+	b.fin(1, 0, true)
+	if n := len(b.out); n < 61 || strings.Contains(strings.Join(b.out, ", "), "lost") || b.holes > 0 || b.dropped > 0 {
+		t.Errorf("%d handed over, %d holes, %d dropped: %v", n, b.holes, b.dropped, b.out)
+	}
+}
+
 func TestGroupIDsMayJump(t *testing.T) {
 	b := liveBench()
 	for _, id := range []uint64{1000, 2001, 3002, 4004} {
