@@ -3,6 +3,7 @@ package moqt
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -366,5 +367,22 @@ func TestPaddingIsThrownAway(t *testing.T) {
 		p.must(p.stream(append(d.Varint.Append(nil, d.PaddingStream), make([]byte, 5<<20)...)).Close())
 		p.must(p.conn.SendDatagram(append(d.Varint.Append(nil, d.PaddingDatagram), 0, 0)))
 		lives(t, ran)
+	})
+}
+
+func TestALongReasonClosesTheSessionToo(t *testing.T) {
+	oneDraft(t, dialect.Draft18(), func(t *testing.T, d *dialect.Dialect) {
+		s, p, ran := inSession(t, d, Config{})
+		go func() { _ = s.Namespaces(t.Context(), nil, func([]string, bool) {}) }()
+		x := p.prefix()
+		x.send(&dialect.Namespace{Suffix: []string{strings.Repeat("x", 4000)}}) // before it was accepted
+		if e := closes(t, ran); e.Code != dialect.ProtocolViolation {
+			t.Error(e)
+		}
+		_, err := p.conn.AcceptUniStream(t.Context())
+		var c *transport.CloseError
+		if !errors.As(err, &c) || c.Code != dialect.ProtocolViolation {
+			t.Errorf("the peer was told %v", err)
+		}
 	})
 }

@@ -16,8 +16,10 @@ const (
 	drainSession = 0x78ae
 )
 
-// maxReason bounds the words in a closeSession, on either side.
+// maxReason bounds the words in a closeSession, on either side, and of a CONNECTION_CLOSE, which has to fit a packet.
 const maxReason = 1024
+
+func brief(reason string) string { return reason[:min(len(reason), maxReason)] }
 
 // readCapsules reads the capsules on a session's request until the peer ends the session, and returns what it says. A session
 // that ends without a capsule ends as if with code 0.
@@ -53,7 +55,7 @@ func readClose(body io.Reader) *CloseError {
 
 // appendClose appends the capsule with which we end a session.
 func appendClose(b []byte, code uint64, reason string) []byte {
-	reason = reason[:min(len(reason), maxReason)]
+	reason = brief(reason)
 	b = quicvarint.Append(b, closeSession)
 	b = quicvarint.Append(b, uint64(4+len(reason)))
 	b = binary.BigEndian.AppendUint32(b, uint32(min(code, 1<<32-1)))

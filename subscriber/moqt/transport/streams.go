@@ -65,7 +65,7 @@ func (c *quicConn) Draining() <-chan struct{} { return nil }
 func (c *quicConn) RemoteAddr() net.Addr      { return c.conn.RemoteAddr() }
 
 func (c *quicConn) Close(code uint64, reason string) {
-	_ = c.conn.CloseWithError(quic.ApplicationErrorCode(code), reason)
+	_ = c.conn.CloseWithError(quic.ApplicationErrorCode(code), brief(reason))
 	c.done()
 }
 
