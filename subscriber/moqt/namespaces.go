@@ -11,13 +11,14 @@ import (
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
-// maxNamespaces bounds how many namespaces a peer may announce at a time.
+// maxNamespaces bounds how many namespaces a peer may announce at a time, be it the same one again and again.
 const maxNamespaces = 1024
 
 // namespaces are what the peer has announced by PUBLISH_NAMESPACE, and who wants to know.
 type namespaces struct {
 	mu       sync.Mutex // guards all below
 	active   map[string]announced
+	count    int // announcements in active
 	watchers map[*watcher]bool
 }
 
@@ -54,9 +55,10 @@ func (n *namespaces) add(namespace []string) (fresh, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	a := n.active[key(namespace)]
-	if a.times == 0 && len(n.active) == maxNamespaces {
+	if n.count == maxNamespaces {
 		return false, false
 	}
+	n.count++
 	a.fields, a.times = namespace, a.times+1
 	n.active[key(namespace)] = a
 	if a.times == 1 {
@@ -69,6 +71,7 @@ func (n *namespaces) add(namespace []string) (fresh, ok bool) {
 func (n *namespaces) remove(namespace []string) (gone bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.count--
 	a := n.active[key(namespace)]
 	if a.times--; a.times > 0 {
 		n.active[key(namespace)] = a

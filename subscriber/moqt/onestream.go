@@ -122,6 +122,13 @@ func (l *oneStream) open(id uint64, m dialect.Message) *request {
 	return q
 }
 
+// find returns the open request with the id, or nil.
+func (l *oneStream) find(id uint64) *request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.active[id]
+}
+
 // cancellation withdraws the request m.
 func cancellation(id uint64, m dialect.Message) dialect.Message {
 	switch m := m.(type) {
@@ -223,9 +230,7 @@ func (l *oneStream) handle(ctx context.Context, m dialect.Message, ids *ids) err
 	case *dialect.PublishNamespaceCancel: // of one that we announced: there is none
 		return nil
 	case dialect.Reply:
-		l.mu.Lock()
-		q := l.active[m.Request()]
-		l.mu.Unlock()
+		q := l.find(m.Request())
 		if q == nil {
 			return nil // about a request that has ended, or about one of the peer's
 		}
@@ -252,6 +257,9 @@ func (l *oneStream) handle(ctx context.Context, m dialect.Message, ids *ids) err
 // asked answers a request of the peer's.
 func (l *oneStream) asked(ctx context.Context, m dialect.Message, ids *ids) error {
 	if m, ok := m.(*dialect.Publish); ok {
+		if m.RequestID%2 == l.s.firstID() || l.find(m.RequestID) != nil { // its answers would be taken for another's
+			return &SessionError{Code: dialect.InvalidRequestID, Reason: "request id of a PUBLISH", Err: ErrRefused}
+		}
 		answer := func(ctx context.Context, all ...dialect.Message) error {
 			for _, m := range all {
 				if err := l.send(ctx, m); err != nil {

@@ -419,3 +419,46 @@ func TestNamespacesAreBounded(t *testing.T) {
 		lives(t, ran)
 	})
 }
+
+func TestOneNamespaceAnnouncedForEverIsBounded(t *testing.T) {
+	oneDraft(t, dialect.Draft16(), func(t *testing.T, d *dialect.Dialect) { // later the number of streams bounds it
+		_, p, ran := accepted(t, d, Config{})
+		go func() {
+			for i := range uint64(maxNamespaces + 1) {
+				p.send(&dialect.PublishNamespace{RequestID: 2 * i, Namespace: []string{"live", "one"}})
+			}
+		}()
+		for taken := 0; ; {
+			switch m := p.read(p.requests).(type) {
+			case *dialect.RequestOK:
+				taken++
+			case *dialect.RequestError:
+				if m.RequestID != 2*maxNamespaces || taken != maxNamespaces {
+					t.Errorf("request %d was refused when %d had been accepted", m.RequestID, taken)
+				}
+				lives(t, ran)
+				return
+			}
+			if taken > maxNamespaces {
+				t.Fatal("there is no bound")
+			}
+		}
+	})
+}
+
+func TestAPublishMayNotTakeTheIDOfAnotherRequest(t *testing.T) {
+	for name, ids := range map[string][]uint64{"one of ours": {0}, "one of its own": {1, 1}} {
+		t.Run(name, func(t *testing.T) {
+			oneDraft(t, dialect.Draft16(), func(t *testing.T, d *dialect.Dialect) {
+				s, p, ran := inSession(t, d, Config{Published: take("video", newRecorder(), make(chan *Subscription, 2))})
+				subscribed(t, s, p, newRecorder())
+				for _, id := range ids {
+					p.send(&dialect.Publish{RequestID: id, Track: track("video"), Alias: 9})
+				}
+				if e := closes(t, ran); e.Code != dialect.InvalidRequestID {
+					t.Error(e)
+				}
+			})
+		})
+	}
+}
