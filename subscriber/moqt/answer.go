@@ -128,10 +128,13 @@ func (s *Session) published(ctx context.Context, m *dialect.Publish, o offer) er
 	return err
 }
 
+// held says that the publisher holds objects back until it is told to forward them.
+func (o *offer) held() bool { return o.Params.Forward != nil && !*o.Params.Forward }
+
 // acceptance is our answer to an offer. Objects that the publisher holds back until it is told are asked for.
 func (o *offer) acceptance(d *dialect.Dialect) []dialect.Message {
 	ok := &dialect.PublishOK{ReplyTo: dialect.ReplyTo{RequestID: o.RequestID}}
-	if o.Params.Forward == nil || *o.Params.Forward {
+	if !o.held() {
 		return []dialect.Message{ok}
 	}
 	on := dialect.Params{Forward: new(true)}

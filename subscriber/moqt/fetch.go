@@ -28,10 +28,9 @@ func (s *Session) Fetch(ctx context.Context, r FetchRequest, sink Sink) error {
 		return s.lost(ctx, err)
 	}
 	f.q = q
-	if err := s.start(ctx, q.serve); err != nil {
-		return err
+	if err = s.start(ctx, q.serve); err == nil {
+		err = f.serve(ctx)
 	}
-	err = f.serve(ctx)
 	q.end(context.WithoutCancel(ctx), err != nil && !f.refused)
 	return f.fatal(ctx, err)
 }
@@ -49,9 +48,18 @@ func (f *fetch) fatal(ctx context.Context, err error) error {
 // so a session in which that has happened asks no more.
 func (f *fetch) fill(ctx context.Context, r FetchRequest) error {
 	sub := r.Join
+	select {
+	case <-sub.accepted:
+	case <-sub.done:
+		return sub.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	switch {
 	case sub.largest == nil:
 		return &RequestError{Op: "fill", Kind: ErrRange, Reason: "nothing was published when the subscription began"}
+	case sub.offered != nil && sub.offered.held():
+		return &RequestError{Op: "fill", Kind: ErrNotSupported, Reason: "its answer could be that to our FORWARD"}
 	case f.s.unfilled.Load() || !sub.filled.CompareAndSwap(false, true):
 		return &RequestError{Op: "fill", Kind: ErrNotSupported, Reason: "this was asked before"}
 	}

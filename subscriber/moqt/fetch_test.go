@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -248,5 +249,29 @@ func TestAFillEndsWithItsSubscription(t *testing.T) {
 			t.Error(err)
 		}
 		lives(t, ran)
+	})
+}
+
+func TestAFillWaitsForItsSubscription(t *testing.T) {
+	oneDraft(t, dialect.Draft22(), func(t *testing.T, d *dialect.Dialect) {
+		for name, hold := range map[string]bool{"forwarded": false, "held back": true} {
+			ended := make(chan error, 1)
+			var s *Session
+			s, p, ran := accepted(t, d, Config{Published: func(sub *Subscription) (Sink, error) {
+				go func() { ended <- s.Fetch(t.Context(), FetchRequest{Join: sub}, newRecorder()) }()
+				synctest.Wait() // whatever it can do before the subscription runs
+				return newRecorder(), nil
+			}})
+			o := p.push(&dialect.Publish{Track: track("video"), Alias: 9, Params: dialect.Params{Largest: &media.Location{}, Forward: new(!hold)}}, 2)
+			if hold { // no second update, whose answer could not be told from that to the first
+				o.send(d.Accept(o.answers[1]))
+			} else {
+				o.send(d.Refuse(o.answers[1], dialect.NotSupported, "no"))
+			}
+			if err := <-ended; !errors.Is(err, ErrNotSupported) {
+				t.Errorf("%s: %v", name, err)
+			}
+			lives(t, ran)
+		}
 	})
 }

@@ -168,3 +168,21 @@ func TestASubscribeGivenUpWhileItIsSentIsWithdrawn(t *testing.T) {
 		lives(t, ran)
 	})
 }
+
+func TestAFetchGivenUpWhileItIsSentIsWithdrawn(t *testing.T) {
+	eachFamily(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p := connect(t, d, Config{})
+		s.link = slowLink{s.link}
+		ran := run(t, s)
+		p.begin()
+		for range 20 { // it is given up in one of two places
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if err := s.Fetch(ctx, FetchRequest{Track: track("video")}, newRecorder()); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			cancel()
+			p.next().cancelled()
+		}
+		lives(t, ran)
+	})
+}
