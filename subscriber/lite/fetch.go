@@ -99,7 +99,7 @@ func (f *fetch) group(ctx context.Context, id uint64, turn chan struct{}) error 
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	switch code, lost := f.s.lost(err); {
+	switch code, lost := f.s.lost(ctx, err); {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case lost:

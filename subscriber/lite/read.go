@@ -3,6 +3,7 @@ package lite
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/subscriber/lite/dialect"
@@ -63,7 +64,7 @@ func (l *lifetime) readGroup(ctx context.Context, st groupStream) error {
 
 // groupEnded reports the end of a group's stream, whose reader's error is err, to the sink.
 func (l *lifetime) groupEnded(ctx context.Context, err error, e moqt.StreamEvent) error {
-	switch code, lost := l.s.lost(err); {
+	switch code, lost := l.s.lost(ctx, err); {
 	case ctx.Err() != nil:
 		return nil
 	case lost:
@@ -82,14 +83,18 @@ func (l *lifetime) groupEnded(ctx context.Context, err error, e moqt.StreamEvent
 
 // lost reports whether err, that of a group's reader, cost no more than the rest of the group; code is that of a reset. Frames
 // that make no sense are as good as reset, as the draft has it.
-func (s *Session) lost(err error) (code uint64, lost bool) {
+func (s *Session) lost(ctx context.Context, err error) (code uint64, lost bool) {
 	if reset, ok := errors.AsType[*transport.ResetError](err); ok {
 		s.c.Metrics.Reset()
 		return meant(reset), true
 	}
 	if _, ok := errors.AsType[*wire.Error](err); ok {
 		s.c.Metrics.Malformed(reason(err))
-		s.c.Logger.Warn("rest of a group is lost", "err", err)
+		level := slog.LevelWarn
+		if s.warned.Swap(true) {
+			level = slog.LevelDebug
+		}
+		s.c.Logger.Log(ctx, level, "rest of a group is lost", "err", err)
 		return 0, true
 	}
 	return 0, false

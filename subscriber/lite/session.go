@@ -38,8 +38,9 @@ type Session struct {
 	d    *dialect.Dialect
 	conn transport.Conn
 
-	next  atomic.Uint64 // subscribe id
-	setUp atomic.Bool   // the peer's SETUP has come
+	next   atomic.Uint64 // subscribe id
+	setUp  atomic.Bool   // the peer's SETUP has come
+	warned atomic.Bool   // of a lost group: whatever loses one loses many
 
 	mu   sync.Mutex
 	subs map[uint64]*Subscription // guarded by mu; by subscribe id
@@ -113,7 +114,7 @@ func (s *Session) sayWhere(ctx context.Context) error {
 	said := s.conn.WebTransport() || strings.Trim(s.c.Path, "/") == ""
 	if !s.d.Setup {
 		if !said {
-			s.c.Logger.Warn("the path is not sent: use moq-lite-05 or WebTransport for it", "path", s.c.Path, "draft", s.d.ALPN)
+			s.c.Logger.Warn("the path is not sent: use moq-lite-05 or WebTransport for it", "draft", s.d.ALPN) // it may hold a token
 		}
 		return nil
 	}

@@ -177,7 +177,10 @@ func (l *oneStream) sendAlone(ctx context.Context, q *request, m dialect.Message
 		return err
 	}
 	q.stream, q.end = st, endStream(st)
-	return write(ctx, st, l.s.d.Append(nil, m))
+	if err = write(ctx, st, l.s.d.Append(nil, m)); err != nil {
+		q.end(ctx, true)
+	}
+	return err
 }
 
 func (l *oneStream) control(context.Context, *wire.Reader) error {

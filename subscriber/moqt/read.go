@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
@@ -73,7 +74,11 @@ func (s *Session) streamEnded(ctx context.Context, err error, e StreamEvent, sin
 		e.Reset, e.Code = true, reset.Code
 	case errors.Is(err, wire.ErrLimit), errors.Is(err, io.ErrUnexpectedEOF):
 		s.c.Metrics.Malformed(reason(err))
-		s.c.Logger.Warn("rest of a stream is lost", "group", e.Group, "subgroup", e.Subgroup, "err", err)
+		level := slog.LevelWarn
+		if s.warned.Swap(true) {
+			level = slog.LevelDebug
+		}
+		s.c.Logger.Log(ctx, level, "rest of a stream is lost", "group", e.Group, "subgroup", e.Subgroup, "err", err)
 		e.Reset = true
 	case violation(err):
 		s.c.Metrics.Malformed("violation")

@@ -63,6 +63,7 @@ type Session struct {
 	ready  chan struct{}                   // closed by begun
 
 	unfilled atomic.Bool // the peer does not fill subscriptions
+	warned   atomic.Bool // of a lost stream: whatever loses one loses many
 
 	tasks chan task     // handed to Run, which waits for them
 	done  chan struct{} // closed by Run when err is set
@@ -246,7 +247,7 @@ func (s *Session) sessionError(err error) *SessionError {
 	if e, ok := errors.AsType[*transport.CloseError](err); ok {
 		return &SessionError{Code: e.Code, Reason: e.Reason, Remote: e.Remote, Err: ErrClosed}
 	}
-	if violation(err) {
+	if violation(err) || onlyReset(err) != nil { // of a control stream, which must not end
 		return &SessionError{Code: dialect.ProtocolViolation, Reason: err.Error(), Err: err}
 	}
 	switch {

@@ -1,8 +1,10 @@
 package moqt
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -177,6 +179,33 @@ func TestTheEndOfTheControlStreamBehindSetupIsTolerated(t *testing.T) {
 		p.must(p.stream(p.subgroup(dialect.SubgroupHeader{Alias: 7}, "still here")).Close())
 		sink.gets(t, "still here")
 		lives(t, ran)
+	})
+}
+
+func TestAResetOfTheControlStreamIsAViolation(t *testing.T) {
+	eachFamily(t, func(t *testing.T, d *dialect.Dialect) {
+		_, p, ran := inSession(t, d, Config{})
+		p.control.Reset(dialect.ResetCancelled)
+		if e := closes(t, ran); e.Code != dialect.ProtocolViolation { // "Session initialization": it MUST NOT be closed
+			t.Error(e)
+		}
+	})
+}
+
+func TestLostStreamsAreWarnedOfOnce(t *testing.T) {
+	oneDraft(t, dialect.Draft18(), func(t *testing.T, d *dialect.Dialect) {
+		var log bytes.Buffer
+		s, p, _ := inSession(t, d, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		sink := newRecorder()
+		subscribed(t, s, p, sink)
+		for range 3 {
+			b := p.subgroup(dialect.SubgroupHeader{Alias: 7}, "cut off")
+			p.must(p.stream(b[:len(b)-1]).Close())
+			sink.ends(t)
+		}
+		if n := bytes.Count(log.Bytes(), []byte("rest of a stream is lost")); n != 1 {
+			t.Errorf("warned %d times", n)
+		}
 	})
 }
 

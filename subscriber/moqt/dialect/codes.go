@@ -7,9 +7,6 @@ const (
 	ProtocolViolation     = 0x3
 	InvalidRequestID      = 0x4
 	DuplicateTrackAlias   = 0x5
-	KeyValueFormatting    = 0x6
-	TooManyRequests       = 0x7
-	GoawayTimeout         = 0x10
 	ControlMessageTimeout = 0x11
 )
 
@@ -18,7 +15,6 @@ const (
 	ResetInternal        = 0x0
 	ResetCancelled       = 0x1
 	ResetDeliveryTimeout = 0x2
-	ResetSessionClosed   = 0x3
 )
 
 // Status says why a publisher ended a subscription (PUBLISH_DONE).
