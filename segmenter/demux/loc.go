@@ -1,6 +1,8 @@
 package demux
 
 import (
+	"slices"
+
 	"github.com/moqpack/moqpack/internal/media"
 )
 
@@ -10,16 +12,20 @@ const microsecond = 1_000_000
 // maxBlock bounds properties within a payload, in bytes, but for a decoder configuration.
 const maxBlock = 64
 
-// loc unwraps a LOC object. Its properties stand where its publisher's generation puts them: in the object's header (the draft),
-// or before the bitstream, as a block with its length (moq-dev) or as a number of pairs (Shaka). Wherever the timestamp stands,
-// there stand the others.
+// loc unwraps a LOC object. Its properties stand where its publisher's generation puts them: in the object's header, and what is
+// private in a block of its own (the draft), or before the bitstream, as a block with its length (moq-dev) or as a number of pairs
+// (Shaka). Wherever the timestamp stands, there stand the others.
 func loc(t *media.Track, o *media.Object) (frame, error) {
-	properties, f := o.Properties, frame{data: o.Payload}
-	block, rest, isBlock := locBlock(o.Payload)
+	properties, payload := o.Properties, o.Payload
+	if private, rest, ok := locPrivate(payload); ok {
+		properties, payload = slices.Concat(properties, private), rest
+	}
+	f := frame{data: payload}
+	block, rest, isBlock := locBlock(payload)
 	var ok bool
 	if f.time, ok = locTime(properties, false); !ok {
 		if properties, f.data, ok = block, rest, isBlock; !ok {
-			properties, f.data, ok = locPairs(o.Payload)
+			properties, f.data, ok = locPairs(payload)
 		}
 		if f.time, _ = locTime(properties, true); !ok {
 			return frame{}, fail(0, "no timestamp: neither in the object's properties nor before its payload")
@@ -73,6 +79,29 @@ func locTime(properties []media.Property, within bool) (uint64, bool) {
 		return v, true
 	}
 	return value(properties, propTimestamp02)
+}
+
+// locPrivate takes the private properties off a payload (draft-ietf-moq-loc-04, "MOQ Object Mapping"): their type, their length,
+// and pairs whose types ascend and are written as differences. aiomoqt always has that block, others never, and nothing says which.
+// So it is known by its look: no NAL unit is as long as the block would say, no frame of VP9 or AAC begins with 0x0A, and a sequence
+// header of AV1, which does, is no list of LOC's properties.
+func locPrivate(payload []byte) (properties []media.Property, rest []byte, ok bool) {
+	if len(payload) == 0 || payload[0] != propPrivate {
+		return nil, nil, false
+	}
+	size, n := vi64(payload[1:])
+	if n == 0 || size > uint64(len(payload)-1-n) {
+		return nil, nil, false
+	}
+	r := varints{data: payload[1+n:][:size], vi: true}
+	for kind := uint64(0); len(r.data) > 0 && !r.bad && len(properties) < maxBlock; {
+		kind += r.next()
+		if !slices.Contains([]uint64{propTimescale, propFrameMarking, propAudioLevel, propVideoConfig, propAudioConfig, propTimestamp}, kind) {
+			return nil, nil, false
+		}
+		properties = append(properties, r.pair(kind))
+	}
+	return properties, payload[1+n:][size:], !r.bad && len(r.data) == 0
 }
 
 // locBlock takes moq-dev's block off a payload: its length, and pairs whose types ascend and are written as differences. To be

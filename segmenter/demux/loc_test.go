@@ -33,6 +33,31 @@ func TestABlockThatRepeatsTheTimeIsNoBitstream(t *testing.T) {
 		}
 	}
 }
+
+// The private properties of LOC-04 stand before the bitstream, and an empty block of them is two bytes.
+func TestPrivatePropertiesAreNoBitstream(t *testing.T) {
+	public := []media.Property{{Type: 0x10, Value: 1e6}}
+	for _, tt := range []struct {
+		name, payload string
+		properties    []media.Property
+		time          uint64
+		data, config  string
+	}{
+		{"an empty block", "\x0a\x00\x00\x00\x00\x04data", public, 1e6, "\x00\x00\x00\x04data", ""},
+		{"a property beyond the block", "\x0a\x03\x0d\x02abdata", public, 1e6, "\x0a\x03\x0d\x02abdata", ""},
+		{"a configuration and a time", "\x0a\x08\x0d\x02ab\x03\xcf\x42\x40data", nil, 0xf4240, "data", "ab"},
+		{"a sequence header of AV1", "\x0a\x0b\x00\x00\x00\x24\xc4\xff\xdf\x3f\xfe\x84\x0cdata", public, 1e6,
+			"\x0a\x0b\x00\x00\x00\x24\xc4\xff\xdf\x3f\xfe\x84\x0cdata", ""},
+		{"a block beyond the payload", "\x0a\x09\x0c\x00", public, 1e6, "\x0a\x09\x0c\x00", ""},
+		{"moq-dev's block of ten bytes", "\x0a\x08\x80\x0f\x42\x40\x08\x80\x0f\x42\x40data", nil, 1e6, "data", ""},
+	} {
+		f, err := loc(&media.Track{Kind: media.Video}, &media.Object{Properties: tt.properties, Payload: []byte(tt.payload)})
+		if err != nil || f.time != tt.time || string(f.data) != tt.data || string(f.config) != tt.config {
+			t.Errorf("%s: %d, %q, %q, %v", tt.name, f.time, f.data, f.config, err)
+		}
+	}
+}
+
 func TestAFrameWithoutMediaIsNoFault(t *testing.T) {
 	f, _, err := NewFrames(&media.Track{Kind: media.Audio, Packaging: media.Legacy, Codec: "opus", SampleRate: 48000, Channels: "2"})
 	if err != nil {

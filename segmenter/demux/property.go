@@ -17,6 +17,10 @@ const (
 	propVideoConfig = 0x0D // LOC and moq-mi
 	propAudioConfig = 0x0F // LOC
 
+	propFrameMarking = 0x09
+	propAudioLevel   = 0x0C
+	propPrivate      = 0x0A // LOC-04, within the payload: a block of others
+
 	propInit = 0x79 // MSF "Initialization property": what an initRef stands for
 )
 
@@ -74,14 +78,18 @@ func vi64(b []byte) (v uint64, size int) {
 // zigzag is the signed number that LOCMAF writes as v.
 func zigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
-// varints takes integers of RFC 9000 off a payload.
+// varints takes integers off a payload.
 type varints struct {
 	data []byte
+	vi   bool // of moq-transport-18; else of RFC 9000
 	bad  bool
 }
 
 func (r *varints) next() uint64 {
 	v, n := quicVarint(r.data)
+	if r.vi {
+		v, n = vi64(r.data)
+	}
 	if n == 0 {
 		r.bad, r.data = true, nil
 		return 0
