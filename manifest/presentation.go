@@ -22,6 +22,7 @@ type Presentation struct {
 	Plan       segmenter.Plan
 	From       uint64      // slots before this one are not listed: their media may be gone
 	Renditions []Rendition // in catalog order; those without an init yet are left out
+	Events     []timeline.Event
 
 	// Media is the channel whose media the documents list. Empty: it is their own. Otherwise they are those of a clip, which
 	// nobody has watched live: they begin at zero and never change.
@@ -38,7 +39,7 @@ type Rendition struct {
 
 // Present takes the snapshots of out's renditions. Slots before from are not listed.
 func Present(channel string, out *segmenter.Output, from uint64) Presentation {
-	p := Presentation{Channel: channel, Plan: out.Plan, From: from}
+	p := Presentation{Channel: channel, Plan: out.Plan, From: from, Events: out.Events}
 	for _, r := range out.Renditions {
 		if s := r.Timeline.Load(); s.Current() != nil {
 			p.Renditions = append(p.Renditions, Rendition{r.Track, s})

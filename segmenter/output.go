@@ -60,10 +60,12 @@ type Rendition struct {
 	Timeline *timeline.Timeline
 }
 
-// Output is everything a channel publishes. It is immutable: a change of the track set makes a new one.
+// Output is everything a channel publishes. It is immutable: a change of the track set, or a new event, makes a new one.
 type Output struct {
 	Plan       Plan
 	Renditions []Rendition // in catalog order
+	// Events are what happens beside the media, by time; the newest, and as many as the window may show.
+	Events []timeline.Event
 
 	next chan struct{} // closed when the Segmenter has another Output
 }

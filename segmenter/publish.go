@@ -26,6 +26,7 @@ func (s *Segmenter) fold(ctx context.Context, now time.Time, t *track, u *unit) 
 		if !c.based {
 			err = join(err, s.found(ctx, now, t, u))
 		}
+		err = join(err, s.hear(t, u))
 	}
 	for i := range u.samples {
 		err = join(err, s.sample(ctx, t, u, &u.samples[i]))

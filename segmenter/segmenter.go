@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/moqpack/moqpack/internal/media"
+	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
 // Segmenter is the fold of one channel. One goroutine drives it; only Output may be called from elsewhere.
@@ -27,6 +28,11 @@ type Segmenter struct {
 	held      []held
 	heldBytes int
 	since     time.Time // of the first one
+
+	listeners []*listener      // in catalog order
+	waiting   []told           // messages whose time means nothing yet
+	places    []place          // where the newest objects of media lie in time
+	happened  []timeline.Event // by time; replaced, never changed: Output refers to it
 
 	epochs []epoch // oldest first; those that some rendition may still have to begin
 	joined bool    // the newest of them is the one that media comes in
@@ -67,8 +73,12 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 	}
 	var err error
 	var kept []*track
+	s.listeners = s.listenersOf(tracks)
 	for i := range tracks {
 		info := tracks[i]
+		if info.Kind == media.Events && info.Packaging == media.EventTimeline {
+			continue
+		}
 		if info.Kind != media.Video && info.Kind != media.Audio && info.Kind != media.Text {
 			err = join(err, &BadInput{Track: info.Name, Err: fmt.Errorf("%s in packaging %q is not supported yet", info.Kind, info.Packaging)})
 			continue
@@ -104,6 +114,9 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 // origin.
 func (s *Segmenter) Object(ctx context.Context, now time.Time, track string, o media.Object) error {
 	t := s.track(track)
+	if l := s.listener(track); l != nil && !s.ended {
+		return s.listen(l, &o)
+	}
 	switch {
 	case s.ended || t == nil || t.done && !t.again:
 		return nil
@@ -136,6 +149,7 @@ func (s *Segmenter) take(ctx context.Context, now time.Time, t *track) (err erro
 	clear(s.units) // the payloads may go
 	if t.text == nil && s.settled {
 		err = join(err, s.subtitles(ctx))
+		err = join(err, s.place())
 	}
 	return err
 }
@@ -178,7 +192,8 @@ func (s *Segmenter) Lose(track string, n uint64) bool {
 	return t != nil && t.line != nil && t.line.Lose(n)
 }
 
-// Output is what the channel publishes: nil until the plan is fixed, unless there is a past, and a new value whenever the set of renditions changes.
+// Output is what the channel publishes: nil until the plan is fixed, unless there is a past, and a new value whenever the set
+// of renditions or what happens changes.
 // It may be called by anyone.
 func (s *Segmenter) Output() *Output { return s.output.Load() }
 
@@ -214,7 +229,7 @@ func (s *Segmenter) track(name string) *track {
 }
 
 func (s *Segmenter) announce() {
-	out := &Output{Plan: s.plan.Plan, next: make(chan struct{})}
+	out := &Output{Plan: s.plan.Plan, Events: s.happened, next: make(chan struct{})}
 	for _, t := range s.tracks {
 		if t.line != nil {
 			out.Renditions = append(out.Renditions, Rendition{t.info, t.line})
@@ -230,7 +245,12 @@ func (s *Segmenter) announce() {
 
 // bad drops an object.
 func (s *Segmenter) bad(t *track, at media.Location, err error) error {
-	s.events.BadInput++
 	t.doubt = true
-	return &BadInput{Track: t.info.Name, Location: at, Err: err}
+	return s.refuse(t.info.Name, at, err)
+}
+
+// refuse drops something that no media depends on.
+func (s *Segmenter) refuse(track string, at media.Location, err error) error {
+	s.events.BadInput++
+	return &BadInput{Track: track, Location: at, Err: err}
 }

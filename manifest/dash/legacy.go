@@ -90,6 +90,7 @@ func finish(m *mpd.MPD, end int64) {
 // timelines adds the periods ps of all listed segments before slot limit, and returns the latest end of any, in milliseconds of
 // Unix time.
 func timelines(p *manifest.Presentation, m *mpd.MPD, ps []period, limit uint64) (end int64) {
+	var shown []period
 	for _, pd := range ps {
 		e := pd.element()
 		for i, family := range pd.families() {
@@ -115,9 +116,10 @@ func timelines(p *manifest.Presentation, m *mpd.MPD, ps []period, limit uint64) 
 			}
 		}
 		if len(e.AdaptationSets) > 0 {
-			m.Periods = append(m.Periods, e)
+			m.Periods, shown = append(m.Periods, e), append(shown, pd)
 		}
 	}
+	happenings(p, shown, m.Periods)
 	return end
 }
 

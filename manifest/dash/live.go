@@ -19,7 +19,7 @@ const (
 	slowest, fastest = 0.96, 1.04
 )
 
-// Live writes the LL-DASH MPD. Its text changes only when an epoch begins, a track comes or goes, or the broadcast ends. Then it
+// Live writes the LL-DASH MPD. Its text changes only when an epoch or an event comes or goes, a track does, or the broadcast ends. Then it
 // gets a duration and is not updated any more, but stays dynamic: when segments numbered from 1970 on become static, Shaka Player
 // makes a list of all of them, and its page dies.
 func Live(p manifest.Presentation) (manifest.Document, error) {
@@ -33,8 +33,9 @@ func Live(p manifest.Presentation) (manifest.Document, error) {
 	m.MaxSegmentDuration = duration(slotAndFrame(&p))
 	// No suggestedPresentationDelay: Shaka Player adds it to the latency that it aims at, the others prefer that one.
 	m.ServiceDescription = []*mpd.ServiceDescriptionType{serviceDescription(&p, latency(&p))}
-	var newest int64
-	for _, pd := range periods(&p) {
+	newest := known(&p)
+	ps := periods(&p)
+	for _, pd := range ps {
 		e, err := livePeriod(&p, &pd)
 		if err != nil {
 			return manifest.Document{}, err
@@ -44,6 +45,7 @@ func Live(p manifest.Presentation) (manifest.Document, error) {
 			newest = max(newest, p.Plan.Grid.Start(r.epoch.First, 1000))
 		}
 	}
+	happenings(&p, ps, m.Periods)
 	m.PublishTime = dateTime(newest)
 	if p.Ended() {
 		m.MinimumUpdatePeriod = nil

@@ -48,6 +48,7 @@ func Media(p manifest.Presentation, track string, o Options) (manifest.Document,
 		w.b = strconv.AppendInt(w.b, int64(from), 10)
 		w.b = append(w.b, '\n')
 	}
+	w.b = p.AppendDateRanges(w.b, r)
 	w.list(from)
 	w.edge()
 	return manifest.Document{Body: w.b, ContentType: manifest.TypeHLS, MaxAge: time.Second}, nil

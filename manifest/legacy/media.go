@@ -86,9 +86,13 @@ func appendSegments(list *m3u8.MediaPlaylist, p *manifest.Presentation, r *manif
 			ProgramDateTime: start,
 		}
 		var lines []string
+		if i == 0 {
+			lines = strings.Split(strings.TrimSuffix(string(p.AppendDateRanges(nil, r)), "\n"), "\n")
+			lines = slices.DeleteFunc(lines, func(l string) bool { return l == "" })
+		}
 		if n := manifest.Discontinuities(last, epoch, s); n > 0 {
 			segment.Discontinuity = true
-			lines = slices.Repeat([]string{"#EXT-X-DISCONTINUITY"}, n-1)
+			lines = append(lines, slices.Repeat([]string{"#EXT-X-DISCONTINUITY"}, n-1)...)
 		}
 		if !r.IsWebVTT() && (last == nil || last.Init.Digest != epoch.Init.Digest) {
 			init := manifest.Name{Kind: manifest.Init, Channel: p.Media, Track: r.Track.Name, Digest: epoch.Init.Digest}

@@ -52,7 +52,9 @@ func (c *Chunks) Read(dst []Unit, o *media.Object) []Unit {
 		c.take(init)
 	}
 	if o.Status == media.Normal && len(o.Payload) > 0 {
-		u.Samples, u.Err = c.read(o)
+		if u.Samples, u.Err = c.read(o); u.Err == nil {
+			u.Messages = inBand(o.Payload)
+		}
 	}
 	u.Header = c.header()
 	return append(dst, u)

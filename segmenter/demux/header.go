@@ -22,6 +22,7 @@ type Unit struct {
 	Size         int // bytes of the payload
 	Header       *Header
 	Samples      []media.Sample // valid until the next Read
+	Messages     []Message      // events that come with the media
 	Err          error          // why there are none
 }
 

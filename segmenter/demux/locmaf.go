@@ -16,6 +16,7 @@ type LOCMAF struct {
 	lists  map[uint64][]int64
 	ivs    []byte         // initialization vectors of its samples, one behind the other
 	next   media.Location // of the object that the fields are the reference of
+	heard  []Message      // in the newest object
 }
 
 // NewLOCMAF returns the reader for a track as the catalog describes it, and its header if that is known already.
@@ -45,7 +46,9 @@ func (l *LOCMAF) Read(dst []Unit, o *media.Object) []Unit {
 		l.take(init)
 	}
 	if o.Status == media.Normal && len(o.Payload) > 0 {
+		l.heard = nil
 		u.Samples, u.Err = l.read(o)
+		u.Messages = l.heard
 		if u.Err != nil {
 			l.fields = nil
 		}
@@ -76,6 +79,7 @@ func (l *LOCMAF) read(o *media.Object) ([]media.Sample, error) {
 			}
 			raw := *o
 			raw.Payload = o.Payload[at:]
+			l.heard = inBand(raw.Payload)
 			return l.Chunks.read(&raw)
 		case elementBox, elementFull, elementDelta:
 			size := number()
@@ -85,6 +89,7 @@ func (l *LOCMAF) read(o *media.Object) ([]media.Sample, error) {
 			body := o.Payload[at : at+int(size)]
 			at += int(size)
 			if kind == elementBox {
+				l.heard = append(l.heard, inBand(body)...)
 				continue
 			}
 			return l.chunk(o, kind, body, at)

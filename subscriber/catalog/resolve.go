@@ -70,8 +70,10 @@ func (r *resolver) track(f fields) (media.Track, error) {
 		if t.Packaging != media.EventTimeline && t.Packaging != media.CMAF && t.Packaging != media.LOCMAF {
 			return t, fmt.Errorf("subtitles in packaging %q are not supported", packaging)
 		}
-	case media.Events, media.Timeline:
-		return t, errors.New("timelines are not supported yet")
+	case media.Events:
+		return t, happenings(&t, eventType, f)
+	case media.Timeline:
+		return t, errors.New("media timelines are not supported yet")
 	default:
 		return t, errors.New("neither role, codec nor mimeType says whether it is video or audio")
 	}
@@ -83,6 +85,22 @@ func (r *resolver) track(f fields) (media.Track, error) {
 	}
 	describe(&t, f)
 	return t, nil
+}
+
+// happenings describes an event timeline that is not text; the error is the reason to skip it.
+func happenings(t *media.Track, eventType string, f fields) error {
+	switch {
+	case t.Packaging != media.EventTimeline:
+		return fmt.Errorf("events in packaging %q are not supported", t.Packaging)
+	case eventType == "":
+		return errors.New("it has no eventType, which says what its events are")
+	case eventType == "urn:msf:timedtext:imsc1":
+		return errors.New("IMSC1 in event timelines is not supported yet")
+	case eventType == "org.ietf.moq.cmsf.sap":
+		return errors.New("it tells where access points are, which the media says itself")
+	}
+	t.EventType, t.Depends = eventType, f.texts("depends")
+	return nil
 }
 
 // isWebVTT reports whether the events are cues of WebVTT. The second spelling is the older one (draft-wilaw-moq-webvtt-msf).

@@ -1,0 +1,84 @@
+package timeline
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Event is something that happens at a time of the presentation, beside its media. It never changes.
+type Event struct {
+	Start int64 `json:"t"`           // milliseconds of Unix time, as segments have it
+	Dur   int64 `json:"d,omitempty"` // milliseconds; 0 none or unknown. Of a splice it is what is planned.
+	// ID is unique in the channel, and the same for everyone who hears of the event, from whichever track and however often.
+	ID     string  `json:"id"`
+	Scheme string  `json:"scheme"` // URI: what Data means
+	Value  string  `json:"value,omitempty"`
+	Data   []byte  `json:"data,omitempty"`
+	Splice *Splice `json:"splice,omitempty"` // of a message of SCTE 35
+	// Known is how far the media was when the event became known, in milliseconds of Unix time. Instances may differ in it.
+	Known int64 `json:"known,omitempty"`
+}
+
+// End is the millisecond after the event, as far as the event itself says.
+func (e *Event) End() int64 { return e.Start + e.Dur }
+
+// near is how far apart two that tell of the same event may be, in milliseconds: clocks of tracks are rounded differently.
+const near = 500
+
+// Repeats reports whether both are the same event, told twice: in several tracks, or again and again.
+func (e *Event) Repeats(o *Event) bool {
+	if e.ID == o.ID {
+		return true
+	}
+	if e.Start-o.Start > near || o.Start-e.Start > near || e.Scheme != o.Scheme || e.Value != o.Value || (e.Splice == nil) != (o.Splice == nil) {
+		return false
+	}
+	if e.Splice != nil && e.Splice.Event != 0 {
+		return *e.Splice == *o.Splice // the section may count its repetitions
+	}
+	return bytes.Equal(e.Data, o.Data) && e.ID[:strings.LastIndexByte(e.ID, '-')+1] == o.ID[:strings.LastIndexByte(o.ID, '-')+1]
+}
+
+// Compare orders events by their time.
+func (e *Event) Compare(o *Event) int {
+	return cmp.Or(cmp.Compare(e.Start, o.Start), strings.Compare(e.ID, o.ID))
+}
+
+// Insert adds an event to a list in its order, unless it is there, and reports whether it is new. The list is not changed.
+func Insert(list []Event, e Event) (longer []Event, isNew bool) {
+	at, _ := slices.BinarySearchFunc(list, &e, func(a Event, b *Event) int { return a.Compare(b) })
+	for i := at; i < len(list) && list[i].Start-e.Start <= near; i++ {
+		if list[i].Repeats(&e) {
+			return list, false
+		}
+	}
+	for i := at - 1; i >= 0 && e.Start-list[i].Start <= near; i-- {
+		if list[i].Repeats(&e) {
+			return list, false
+		}
+	}
+	return slices.Insert(slices.Clip(slices.Clone(list)), at, e), true
+}
+
+// Splice is what a message of SCTE 35 says.
+type Splice struct {
+	Event uint32 `json:"event"`          // splice_event_id or segmentation_event_id; 0 none
+	Type  uint8  `json:"type,omitempty"` // segmentation_type_id; 0 of a splice_insert, and of what is neither
+	Cue   Cue    `json:"cue,omitempty"`
+}
+
+// Cue says where a splice leads.
+type Cue uint8
+
+// Out leaves the programme, In comes back to it. The zero Cue does neither.
+const (
+	Out Cue = iota + 1
+	In
+)
+
+// Ends reports whether s comes back from where out left the programme.
+func (s *Splice) Ends(out *Splice) bool {
+	return s.Cue == In && out.Cue == Out && s.Event == out.Event && (s.Type == 0 && out.Type == 0 || s.Type == out.Type+1)
+}
