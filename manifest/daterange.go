@@ -3,6 +3,7 @@ package manifest
 import (
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/moqpack/moqpack/segmenter/timeline"
@@ -49,7 +50,7 @@ func (p *Presentation) appendDateRange(b []byte, e *timeline.Event) []byte {
 	}
 	if len(e.Data) > 0 {
 		b = append(append(append(b, ','), payload(e)...), "=0x"...)
-		b = append(b, hex.EncodeToString(e.Data)...)
+		b = append(b, strings.ToUpper(hex.EncodeToString(e.Data))...) // rfc8216bis 4.2
 	}
 	return append(b, '\n')
 }

@@ -19,10 +19,11 @@ type Track struct {
 
 // Channel is a make-believe broadcast.
 type Channel struct {
-	Name  string
-	Plan  segmenter.Plan
-	lines []*line
-	epoch int
+	Name   string
+	Plan   segmenter.Plan
+	Events []timeline.Event
+	lines  []*line
+	epoch  int
 }
 
 // New starts a broadcast whose media time is Unix time from start milliseconds on. kept is how many segments the timelines
@@ -86,7 +87,7 @@ func (c *Channel) End() {
 
 // Present is what there is now.
 func (c *Channel) Present() manifest.Presentation {
-	out := &segmenter.Output{Plan: c.Plan}
+	out := &segmenter.Output{Plan: c.Plan, Events: c.Events}
 	for _, l := range c.lines {
 		out.Renditions = append(out.Renditions, segmenter.Rendition{Track: &l.Track.Track, Timeline: l.Timeline})
 	}

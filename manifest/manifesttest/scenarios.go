@@ -56,7 +56,7 @@ func Scenarios() []Scenario {
 	clip.End()
 	add("clip", clip)
 	cut := &all[len(all)-1]
-	cut.Media, cut.From, cut.Start = "demo", slotAt(clip, 2), Start+4_140
+	cut.Media, cut.From, cut.Start, cut.Events = "demo", slotAt(clip, 2), Start+4_140, Happenings()
 
 	radio := New(Plan(2, 1, 6), 6, Start, Audio("en", "en", 48000), Audio("de", "de", 48000))
 	radio.lines[1].Init.Codec, radio.lines[1].Frame = "opus", 960
@@ -80,6 +80,13 @@ func Scenarios() []Scenario {
 	text.Restart(slotAt(text, 12))
 	text.Play(Start + 17_400)
 	add("subtitles", text)
+
+	events := New(Plan(2, 1, 6), 6, Start, Video("v", 360, 25, 1, 50), Audio("a", "en", 48000))
+	events.Events = Happenings()
+	events.Play(Start + 9_300)
+	events.Restart(slotAt(events, 12))
+	events.Play(Start + 17_400)
+	add("events", events)
 
 	soon := New(Plan(2, 1, 6), 6, Start, Video("v", 360, 25, 1, 50), Audio("a", "en", 48000))
 	add("nothing-yet", soon)
