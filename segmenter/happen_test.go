@@ -259,4 +259,3 @@ func TestEventsAreWritten(t *testing.T) {
 		t.Errorf("%s %v", body, err)
 	}
 }
-
