@@ -60,7 +60,9 @@ func (b *broadcast) apply(ctx context.Context, c *catalog.Catalog) error {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			b.log.Warn("catalog refused", "err", err)
+			if b.news(err) {
+				b.log.Warn("catalog refused", "err", err)
+			}
 			return nil
 		}
 		b.catalog, b.want = c, want

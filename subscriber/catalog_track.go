@@ -20,6 +20,7 @@ import (
 func (b *broadcast) keepCatalog(ctx context.Context) error {
 	again := backoff{first: 250 * time.Millisecond, max: 5 * time.Second}
 	for {
+		began := time.Now()
 		got, err := b.seek(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -27,7 +28,7 @@ func (b *broadcast) keepCatalog(ctx context.Context) error {
 		case fatal(ctx, err), errors.Is(err, errEnded):
 			return err
 		}
-		if got {
+		if time.Since(began) > again.max { // one that is over at once, or lacks a header, may be so for ever
 			again.reset()
 		}
 		if b.pulse.subs.Load() == 0 {
@@ -151,8 +152,11 @@ func (r *reader) complete(ctx context.Context, c *catalog.Catalog) (*catalog.Cat
 	for _, track := range r.decoder.Missing() {
 		header, err := r.header(ctx, track)
 		if err != nil {
-			r.log.Warn("no header in the init track", "track", track, "err", err)
-			return c, fmt.Errorf("init track %q: %w", track, err)
+			err = fmt.Errorf("init track %q: %w", track, err)
+			if r.news(err) {
+				r.log.Warn("no header in the init track", "err", err)
+			}
+			return c, err
 		}
 		next, err := r.decoder.Header(track, header)
 		if err != nil {
@@ -183,7 +187,7 @@ func (r *reader) header(ctx context.Context, track string) (header []byte, err e
 // badCatalog counts a catalog object that was not applied, and logs the first one of a row.
 func (r *reader) badCatalog(err error) {
 	r.cfg.Metrics.badCatalog(r.cfg.Channel)
-	if !r.ill {
+	if !r.ill && r.news(err) {
 		r.log.Warn("catalog update not applied", "track", r.name.Name, "err", err)
 	}
 	r.ill = true

@@ -124,8 +124,9 @@ type follower struct {
 	log    *slog.Logger
 	report *reporter
 	pulse  pulse
-	mute   atomic.Bool // the peer does not answer a FETCH
-	replay *replay     // what is played instead of a relay; nil: nothing
+	mute   atomic.Bool            // the peer does not answer a FETCH
+	said   atomic.Pointer[string] // what was wrong with the catalog when that was logged last
+	replay *replay                // what is played instead of a relay; nil: nothing
 
 	// owned by whoever connects; there is one at a time
 	mumblers map[string]int // servers of WebTransport that do not say what they speak, and which protocol to offer next
@@ -135,4 +136,11 @@ type follower struct {
 	catalog *catalog.Catalog // that the receiver knows; nil: none
 	want    []string         // what it wants of that
 	found   string           // where the last one was: the first track of its place
+}
+
+// news reports whether what is wrong with the catalog is something else than before: it is said again with every update and attempt.
+func (f *follower) news(err error) bool {
+	said := err.Error()
+	before := f.said.Swap(&said)
+	return before == nil || *before != said
 }

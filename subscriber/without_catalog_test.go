@@ -1,10 +1,14 @@
 package subscriber
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,6 +26,8 @@ type peer struct {
 	tracks  map[string][]media.Object
 	fetched map[string][]media.Object // what a FETCH brings
 	track   []media.Property          // properties of every track
+	log     io.Writer                 // of who follows it; nil: none
+	refuse  error                     // what the receiver says of its catalogs
 
 	mu      sync.Mutex // guards what follows
 	asked   []string
@@ -82,6 +88,7 @@ type keeper struct {
 	mu       sync.Mutex
 	catalogs []string
 	objects  map[string][]media.Object
+	refuse   error
 }
 
 func (k *keeper) Catalog(_ context.Context, c *catalog.Catalog) (want []string, err error) {
@@ -93,7 +100,7 @@ func (k *keeper) Catalog(_ context.Context, c *catalog.Catalog) (want []string, 
 		want = append(want, t.Name)
 	}
 	k.catalogs = append(k.catalogs, s)
-	return want, nil
+	return want, k.refuse
 }
 
 func (k *keeper) Object(_ context.Context, track string, o media.Object) error {
@@ -114,8 +121,11 @@ func followed(t *testing.T, p *peer, format catalog.Format, d time.Duration, f f
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{objects: map[string][]media.Object{}}
+	k := &keeper{objects: map[string][]media.Object{}, refuse: p.refuse}
 	fl := &follower{Source: s, recv: k, tracks: map[string]*track{}, log: s.cfg.Logger}
+	if p.log != nil {
+		fl.log = slog.New(slog.NewTextHandler(p.log, nil))
+	}
 	fl.report = &reporter{recv: k, log: fl.log}
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
@@ -202,6 +212,36 @@ func TestObjectsHaveWhatTheTrackSaysOfAll(t *testing.T) {
 		want := [][]media.Property{{{Type: 0x0A}, track[0], track[1]}, {{Type: 0x0A}, own, track[1]}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+func TestACatalogWhoseHeaderIsMissingIsAskedForWithPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const text = `{"version":1,"streamingFormat":1,"tracks":[{"name":"v","packaging":"cmaf","role":"video","initTrack":"v.mp4"}]}`
+		p := &peer{tracks: map[string][]media.Object{".catalog": {{Payload: []byte(text)}}}}
+		var log bytes.Buffer
+		p.log = &log
+		followed(t, p, catalog.WARP, 2*time.Minute, func() {})
+		if n := len(p.asked); n > 200 { // four at a time: .catalog, v.mp4, and catalog beside it
+			t.Errorf("%d subscriptions in two minutes", n)
+		}
+		if n := strings.Count(log.String(), "no header"); n != 1 {
+			t.Errorf("it was said %d times:\n%.1000s", n, log.String())
+		}
+	})
+}
+
+func TestACatalogThatIsRefusedIsSaidToBeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []media.Object
+		for g := range uint64(5) {
+			all = append(all, media.Object{Location: media.Location{Group: g}, Payload: []byte(`{"version":1,"tracks":[]}`)})
+		}
+		var log bytes.Buffer
+		followed(t, &peer{tracks: map[string][]media.Object{"catalog": all}, log: &log, refuse: errors.New("too many")}, catalog.MSF, time.Minute, func() {})
+		if n := strings.Count(log.String(), "catalog refused"); n != 1 {
+			t.Errorf("it was said %d times:\n%.1000s", n, log.String())
 		}
 	})
 }
