@@ -69,6 +69,13 @@ func (r *race) decide(i int) bool {
 	return true
 }
 
+// won is the decision. silent may be making one still.
+func (r *race) won() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.winner
+}
+
 // taker is given every catalog that is read. It fails with errOutrun if another place has won.
 type taker func(*catalog.Catalog) error
 
@@ -115,9 +122,9 @@ func (b *broadcast) search(ctx context.Context) (got bool, err error) {
 		})
 	}
 	err = g.Wait()
-	if r.winner >= 0 {
-		b.found = all[r.winner][0]
-		return true, cmp.Or(err, errs[r.winner])
+	if winner := r.won(); winner >= 0 {
+		b.found = all[winner][0]
+		return true, cmp.Or(err, errs[winner])
 	}
 	errs = slices.DeleteFunc(errs, func(e error) bool { return errors.Is(e, context.Canceled) })
 	return false, cmp.Or(err, cmp.Or(errs...))

@@ -89,7 +89,7 @@ func (s *Source) Run(ctx context.Context, recv Receiver) error {
 			again.reset()
 			failed = 1
 		}
-		at = s.after(last, err)
+		at = f.leave(last, err)
 		if len(s.relays) > 0 && failed%len(s.relays) != 0 {
 			continue // there is another one to try at once
 		}
@@ -110,6 +110,15 @@ func (s *Source) after(last relay, err error) relay {
 		return last
 	}
 	return s.relays[(s.rank(last)+1)%len(s.relays)]
+}
+
+// leave is after, where what was learned of a peer is not held against the next one.
+func (f *follower) leave(last relay, err error) relay {
+	at := f.after(last, err)
+	if at.addr != last.addr {
+		f.mute.Store(false)
+	}
+	return at
 }
 
 // rank is the place of a relay in the order of preference; -1 if somebody else has named it.
