@@ -36,5 +36,6 @@ const (
 	maxInits    = 1024      // entries of initDataList
 	maxInit     = 256 << 10 // bytes of one decoded init segment
 	maxHeader   = 1 << 20   // bytes of one init track's header
+	maxHeaders  = 16 << 20  // bytes of all of them, and of what tracks are given of them
 	maxRefs     = 16        // DRM systems, captions or dependencies of one track
 )

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/moqpack/moqpack/internal/media"
@@ -107,8 +108,14 @@ func (d *Decoder) Missing() (names []string) {
 
 // Header takes the first object of an init track and returns the catalog with it.
 func (d *Decoder) Header(name string, payload []byte) (*Catalog, error) {
-	if len(payload) > maxHeader {
-		return nil, &Error{Err: ErrTooLarge, Detail: "the header in the init track " + name}
+	size := len(payload)
+	for other, h := range d.headers {
+		if other != name {
+			size += len(h)
+		}
+	}
+	if len(payload) > maxHeader || size > maxHeaders {
+		return nil, &Error{Err: ErrTooLarge, Detail: fmt.Sprintf("the header in the init track %.64q", name)}
 	}
 	d.headers[name] = payload
 	return d.resolve(), nil

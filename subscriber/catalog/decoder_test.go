@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -248,6 +250,38 @@ func TestANewCatalogHasNewHeaders(t *testing.T) {
 	}
 }
 
+func TestHeadersAreBoundedTogether(t *testing.T) {
+	box := func(kind string, body ...byte) []byte {
+		return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(body))), kind...), body...)
+	}
+	trak := func(id byte) []byte { return box("trak", box("tkhd", append(make([]byte, 15), id)...)...) }
+	moov := box("moov", append(append(trak(1), trak(2)...), box("udta", make([]byte, 1<<20-1024)...)...)...)
+
+	var tracks []string
+	for i := range 20 {
+		tracks = append(tracks, fmt.Sprintf(`{"name":"1.%d.m4s","packaging":"cmaf","role":"video","initTrack":"%d.mp4"}`, i, i))
+	}
+	d := newDecoder()
+	d.Decode(object(0, 0, []byte(`{"tracks":[`+strings.Join(tracks, ",")+`]}`)))
+	taken := 0
+	for _, name := range d.Missing() {
+		if _, err := d.Header(name, moov); err == nil {
+			taken++
+		}
+	}
+	if taken != 16 {
+		t.Errorf("%d headers of 1 MiB were kept", taken)
+	}
+
+	one := strings.ReplaceAll(`{"tracks":[`+strings.Join(tracks, ",")+`]}`, `"initTrack":"`, `"initTrack":"0.mp4","was":"`)
+	d = newDecoder()
+	d.Decode(object(0, 0, []byte(one)))
+	c, err := d.Header("0.mp4", moov)
+	if err != nil || len(c.Tracks) != 16 || len(c.Skipped) != 4 {
+		t.Errorf("%v: one header makes %d of %d", err, len(c.Tracks), len(tracks))
+	}
+}
+
 func TestNamesHaveTheBoundsOfTheTransport(t *testing.T) {
 	for namespace, want := range map[string]int{
 		`["a"]`: 1, `["a"` + strings.Repeat(`,"a"`, 31) + `]`: 1, `["a"` + strings.Repeat(`,"a"`, 32) + `]`: 0, `["a",""]`: 0,
@@ -317,6 +351,18 @@ func TestVariablesHaveTheValuesOfTheURL(t *testing.T) {
 	c, err = d.Decode(object(1, 0, []byte(`{"tracks":[{"name":"%a%-%b","packaging":"cmaf","role":"video","label":"50% off"}]}`)))
 	if err != nil || names(c) != "x-%b" || c.Tracks[0].Label != "50% off" {
 		t.Errorf("%v, %v", c, err)
+	}
+}
+
+func TestVariablesCannotMakeADocumentGrowWithoutBound(t *testing.T) {
+	d := catalog.NewDecoder(catalog.Config{Namespace: []string{"ns"}, Track: "catalog", Variables: map[string]string{"a": strings.Repeat("x", 1024)}})
+	text := []byte(`{"tracks":[],"more":"` + strings.Repeat("%a%", 300_000) + `"}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := d.Decode(object(0, 0, text))
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, catalog.ErrTooLarge) || used > 100<<20 {
+		t.Errorf("%v, with %d bytes", err, used)
 	}
 }
 

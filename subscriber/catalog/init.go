@@ -47,7 +47,11 @@ func (r *resolver) init(t *media.Track, f fields) ([]byte, error) {
 		if !known {
 			return nil, fmt.Errorf("its init track %.64q has not come yet", name)
 		}
-		return headerOf(t, header)
+		own, err := headerOf(t, header)
+		if r.given += len(own); r.given > maxHeaders {
+			return nil, fmt.Errorf("the headers of all tracks have more than %d bytes", maxHeaders)
+		}
+		return own, err
 	}
 	ref, ok := f.text("initRef")
 	if !ok || ref == "" {

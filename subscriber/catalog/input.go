@@ -41,11 +41,22 @@ func (in *input) read(o *media.Object) ([]byte, error) {
 	if err != nil || !bytes.Contains(text, []byte("%")) {
 		return text, err
 	}
-	text = []byte(in.variables.Replace(string(text)))
-	if len(text) > maxInflated {
+	var full bounded
+	if _, err := in.variables.WriteString(&full, string(text)); err != nil {
 		return nil, &Error{Err: ErrTooLarge, Detail: "with the values of its variables"}
 	}
-	return text, nil
+	return full.b, nil
+}
+
+// bounded keeps what is written to it, up to the bound of a document.
+type bounded struct{ b []byte }
+
+func (w *bounded) Write(p []byte) (int, error) {
+	if len(w.b)+len(p) > maxInflated {
+		return 0, io.ErrShortWrite
+	}
+	w.b = append(w.b, p...)
+	return len(p), nil
 }
 
 // inflate undoes the compression. gzip is recognised by its magic number, which costs nothing: the generations signal it

@@ -35,6 +35,7 @@ type resolver struct {
 	headers   map[string][]byte // of init tracks
 	names     map[string]bool   // of the tracks so far
 	decoded   map[string][]byte // init segments by their base64, so that clones share one
+	given     int               // bytes of init tracks' headers that tracks were given
 }
 
 // track reads one track; the error is the reason to skip it.
