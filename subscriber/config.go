@@ -39,8 +39,8 @@ type Config struct {
 	Patience time.Duration
 	// Stall is how long all tracks may be silent before the session is taken for dead.
 	Stall time.Duration
-	// Groups and Bytes bound what each track holds back while objects are missing.
-	Groups, Bytes int
+	// Bytes bounds what each track holds back while objects are missing.
+	Bytes int
 
 	// Record is where everything is written down that sessions bring; nil: nowhere. See package tape.
 	Record *tape.Writer
@@ -60,7 +60,6 @@ func DefaultConfig() Config {
 		Repair:   time.Minute,
 		Patience: 2 * time.Second,
 		Stall:    5 * time.Second,
-		Groups:   256, // some publishers make every audio frame a group, 50 and more a second
 		Bytes:    32 << 20,
 	}
 }
@@ -96,7 +95,6 @@ func (c Config) Validate() error {
 	check(c.Repair >= 0 && c.Repair <= time.Hour, "repair", "between 0s and 1h")
 	check(c.Patience >= linger && c.Patience <= time.Minute, "patience", "between 100ms and 1m")
 	check(c.Stall >= time.Second && c.Stall <= time.Hour, "stall", "between 1s and 1h")
-	check(c.Groups >= 1 && c.Groups <= 1000, "groups", "between 1 and 1000")
 	check(c.Bytes >= 1<<20, "bytes", "at least 1 MiB")
 	return errors.Join(errs...)
 }
@@ -130,5 +128,5 @@ func (c Config) tokens() []moqt.Token {
 }
 
 func (c Config) limits() limits {
-	return limits{groups: c.Groups, bytes: c.Bytes, patience: c.Patience, linger: linger}
+	return limits{bytes: c.Bytes, patience: c.Patience, linger: linger}
 }

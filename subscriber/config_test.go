@@ -112,12 +112,12 @@ func TestValidateJoinsAllFaults(t *testing.T) {
 	c := validConfig()
 	c.Relays, c.Namespace = []string{"http://relay"}, nil
 	c.TLS = TLS{Fingerprint: "abc", Insecure: true, Roots: x509.NewCertPool()}
-	c.Backfill, c.Repair, c.Patience, c.Stall, c.Groups, c.Bytes = 1e6, -1, 0, time.Millisecond, 0, 0
+	c.Backfill, c.Repair, c.Patience, c.Stall, c.Bytes = 1e6, -1, 0, time.Millisecond, 0
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, field := range []string{"relay", "namespace", "tls:", "tls.fingerprint", "backfill", "repair", "patience", "stall", "groups", "bytes"} {
+	for _, field := range []string{"relay", "namespace", "tls:", "tls.fingerprint", "backfill", "repair", "patience", "stall", "bytes"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("%s is not named in:\n%v", field, err)
 		}

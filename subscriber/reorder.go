@@ -33,7 +33,8 @@ type reorder struct {
 	direct bool // nothing that may exist was passed since then
 
 	offline bool            // there is no subscription: wait for the next, which may repair what is missing
-	fresh   bool            // nothing has been heard of the subscription's live edge yet
+	fresh   bool            // the publisher may have begun anew
+	anew    *anew           // what may be of a new incarnation of it; nil: nothing
 	lossy   bool            // objects come as datagrams
 	several bool            // a group came on more than one stream
 	filling bool            // a fetch is to bring what lies before the live edge
@@ -46,7 +47,6 @@ type reorder struct {
 
 // limits of what a reorder holds back, and for how long.
 type limits struct {
-	groups   int           // behind the one being handed over
 	bytes    int           // see weight
 	patience time.Duration // for what is known to be missing
 	linger   time.Duration // for what could still come but most likely does not exist
@@ -70,18 +70,6 @@ func (r *reorder) join() {
 	r.offline, r.fresh, r.broken = false, true, true
 	r.filling, r.from, r.settled = true, media.Location{}, nil
 	r.stuck, r.end = time.Time{}, nil
-}
-
-// edge tells a location that the publisher has reached on the subscription. Far behind what was handed over, it can only be
-// a new incarnation of the publisher, which counts from anew: everything known is forgotten.
-func (r *reorder) edge(l media.Location) (reborn bool) {
-	fresh := r.fresh
-	r.fresh = false
-	if !fresh || !r.started || l.Group >= r.groups[0].id || (r.groups[0].id-l.Group)/4 <= max(r.step, 1) {
-		return false
-	}
-	*r = reorder{limits: r.limits, lost: true, filling: r.filling, dropped: r.dropped, holes: r.holes}
-	return true
 }
 
 // fill tells where the fetch begins.
@@ -110,6 +98,7 @@ func (r *reorder) settle(l media.Location) {
 
 // leave tells that the subscription is over.
 func (r *reorder) leave() {
+	r.late()
 	r.offline, r.filling = true, false
 	for _, g := range r.groups {
 		if len(g.open) > 0 || g.reset {
@@ -121,9 +110,9 @@ func (r *reorder) leave() {
 // push takes an object of the subscription, or of the fetch.
 func (r *reorder) push(o media.Object, fetched bool) {
 	switch {
-	case !fetched:
-		r.edge(o.Location)
-	case r.filling:
+	case !fetched && r.astray(o):
+		return
+	case fetched && r.filling:
 		r.settle(o.Location)
 	}
 	if o.Object == math.MaxUint64 { // there is no next
@@ -160,6 +149,9 @@ func (r *reorder) push(o media.Object, fetched bool) {
 // ended takes the end of a stream of the subscription.
 func (r *reorder) ended(e moqt.StreamEvent) {
 	r.lossy = e.Datagram
+	if r.anew != nil && r.behind(media.Location{Group: e.Group}) {
+		r.anew.ended(e)
+	}
 	if e.Objects == 0 { // it may have been reset before its first object: there is no telling what it was to carry
 		return
 	}
@@ -179,6 +171,7 @@ func (r *reorder) insert(g *group, o media.Object) {
 
 // pop returns the next object in order; ok is false when there is none yet.
 func (r *reorder) pop(now time.Time) (o media.Object, ok bool) {
+	r.renew(now)
 	for r.started || r.start(now) {
 		g := r.groups[0]
 		switch {
@@ -258,9 +251,11 @@ func (r *reorder) drop() {
 	r.groups = r.groups[1:]
 }
 
-// over reports whether a bound is exceeded. A fetch brings groups faster than they were made, so only bytes bound it.
+// over reports whether the bound is exceeded. It is none of groups: a group may be a frame of audio, and hundreds come at once when a
+// publisher catches up, or when the receiver has kept all streams waiting.
 func (r *reorder) over() bool {
-	return r.bytes > r.limits.bytes || len(r.groups) > r.limits.groups+1 && !r.filling
+	const group = 256
+	return r.bytes+group*(len(r.groups)-1) > r.limits.bytes
 }
 
 // covers reports whether the fetch has come as far as l: what exists from its beginning up to there is here.
@@ -287,5 +282,9 @@ func (r *reorder) finished() bool {
 
 // deadline is when pop would find more even if nothing arrives; ok is false when only an event can help.
 func (r *reorder) deadline() (at time.Time, ok bool) {
-	return r.stuck.Add(r.wait), !r.offline && !r.stuck.IsZero()
+	at, ok = r.stuck.Add(r.wait), !r.offline && !r.stuck.IsZero()
+	if r.anew != nil && (!ok || r.anew.due().Before(at)) {
+		return r.anew.due(), true
+	}
+	return at, ok
 }

@@ -130,7 +130,7 @@ func FuzzReorder(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 0, 1, 1, 3, 1, 1, 0, 2, 0, 8, 200})
 	f.Add([]byte{4, 0, 1, 1, 0, 1, 2, 5, 0, 6, 0, 2, 1, 7, 9, 9})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		r := reorder{limits: limits{groups: 3, bytes: 4 * weight(media.Object{}), patience: 20, linger: 5}}
+		r := reorder{limits: limits{bytes: 4 * weight(media.Object{}), patience: 20, linger: 5}}
 		r.join()
 		now := time.Unix(0, 0)
 		var at *media.Location
@@ -145,11 +145,9 @@ func FuzzReorder(f *testing.F) {
 			return uint64(b)
 		}
 		for len(script) > 0 {
-			reborn := false
 			switch op := arg(); op % 10 {
 			case 0, 1, 2:
 				o := media.Object{Location: media.Location{Group: arg(), Object: arg()}, Subgroup: op / 16}
-				reborn = op%10 < 2 && r.fresh
 				r.push(o, op%10 == 2)
 			case 3:
 				r.ended(moqt.StreamEvent{Group: arg(), Last: arg(), Objects: arg(), Subgroup: op / 16, Reset: op > 128, EndOfGroup: op&16 > 0})
@@ -165,11 +163,8 @@ func FuzzReorder(f *testing.F) {
 				now = now.Add(time.Duration(arg()))
 			case 9:
 				r.push(media.Object{Location: media.Location{Group: arg(), Object: arg()}, Status: media.Status(op / 16)}, false)
-				reborn = true
 			}
-			if reborn && !r.started {
-				at = nil
-			}
+			reborn := r.anew != nil
 			for o, ok := r.pop(now); ok; o, ok = r.pop(now) {
 				r.unpop(o) // not taken: it must come again just so
 				again, _ := r.pop(now)
@@ -182,6 +177,9 @@ func FuzzReorder(f *testing.F) {
 				if o.Status == media.Normal {
 					at = &o.Location
 				}
+			}
+			if reborn && !r.started {
+				at = nil
 			}
 			held := 0
 			for _, g := range r.groups {

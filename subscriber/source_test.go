@@ -397,38 +397,6 @@ func TestTheEndOfTheBroadcastEndsRun(t *testing.T) {
 	})
 }
 
-func TestAReceiverThatBlocksLosesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
-		r := newRecorder(t)
-		w.run(r)
-		elapse(3 * time.Second)
-		block := make(chan struct{})
-		r.with(func() { r.block = block })
-		elapse(4 * time.Second)
-		r.with(func() { r.block = nil })
-		close(block)
-		elapse(4 * time.Second)
-		for _, track := range names() {
-			r.seamless(track, 11*25)
-		}
-	})
-}
-
-func TestAReceiverThatBlocksIsNotTakenForAStall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
-		r := newRecorder(t)
-		w.run(r)
-		elapse(3 * time.Second)
-		r.with(func() { r.block = make(chan struct{}) })
-		elapse(20 * time.Second)
-		if last := r.state(); last.Phase != subscriber.Live {
-			t.Errorf("state %+v", last)
-		}
-	})
-}
-
 func TestAnObjectThatWasNotTakenIsHandedOverAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
