@@ -50,8 +50,8 @@ func checkCommand() *cobra.Command {
 		Use:   "check [--config FILE | the flags of serve]",
 		Short: "Try what a configuration names: relays, directory, bucket, address, certificate",
 		Long: `Read the configuration that serve would run with and then really try what it names: connect to every relay
-and wait for the catalog, write to the data directory and to the bucket, listen on the address, load the
-certificate. Nothing is packaged, and nothing stays behind but the directory.
+and wait for the catalog, write to the data directory and to the bucket, go where viewers are redirected to, listen
+on the address, load the certificate. Nothing is packaged, and nothing stays behind but the directory.
 
 One line for each thing: ok, WARN or FAIL, and what to do. The exit code is 1 if anything fails.`,
 		Example: `  moqpack check --config moqpack.yaml
@@ -122,11 +122,14 @@ func probes(cfg *config.Config, wait time.Duration) []probe {
 	if s := cfg.Server; s.Cert != "" {
 		all = append(all, func(context.Context) []finding { return probeCertificate(s.Cert, s.Key, time.Now()) })
 	}
-	if d := cfg.Storage.Disk; d.Dir != "" {
-		all = append(all, func(ctx context.Context) []finding { return probeDirectory(ctx, d) })
+	if cfg.Storage.Disk.Dir != "" || cfg.Storage.S3.URL != "" {
+		all = append(all, func(ctx context.Context) []finding { return probeDirectory(ctx, cfg) })
 	}
 	if b := cfg.Storage.S3; b.URL != "" {
 		all = append(all, func(ctx context.Context) []finding { return tryBucket(ctx, b) })
+		if b.Redirect != "" {
+			all = append(all, func(ctx context.Context) []finding { return tryRedirect(ctx, b) })
+		}
 	}
 	for i := range cfg.Channels {
 		for _, url := range cfg.Channels[i].Relays {

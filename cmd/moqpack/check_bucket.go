@@ -25,7 +25,7 @@ func tryBucket(ctx context.Context, c config.S3) []finding {
 	defer cancel()
 	can, err := store.Probe(ctx, probeID())
 	if err != nil {
-		next := "docs/storage.md says what must be allowed"
+		next := "docs/storage.md says what a bucket needs, and what must be allowed"
 		if errors.Is(err, storage.ErrUnavailable) {
 			next = "is the endpoint right, does the store run, does the network let moqpack through?"
 		}

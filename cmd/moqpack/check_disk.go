@@ -10,10 +10,18 @@ import (
 	"github.com/moqpack/moqpack/storage/disk"
 )
 
-// probeDirectory opens the data directory as serve would, writes, reads and deletes a file in it, and looks at what is free.
-func probeDirectory(ctx context.Context, d config.Disk) []finding {
-	what := "directory " + d.Dir
-	store, err := disk.Open(d.Dir, int64(d.Limit))
+// probeDirectory opens the data directory, or the spool, as serve would, writes, reads and deletes a file in it, and looks at what is
+// free.
+func probeDirectory(ctx context.Context, cfg *config.Config) []finding {
+	dir, spool, err := dataDir(cfg)
+	d, what := cfg.Storage.Disk, "directory "+dir
+	if spool {
+		what = "spool " + dir
+	}
+	if err != nil {
+		return []finding{{levelFail, "spool", err.Error(), ""}}
+	}
+	store, err := disk.Open(dir, int64(d.Limit))
 	if err != nil {
 		return []finding{{levelFail, what, err.Error(), ""}}
 	}
@@ -23,7 +31,7 @@ func probeDirectory(ctx context.Context, d config.Disk) []finding {
 	}
 	used := config.Size(store.Used())
 	text := fmt.Sprintf("can be written to; %s of %s are used", rough(used), d.Limit)
-	free, ok := freeSpace(d.Dir)
+	free, ok := freeSpace(dir)
 	if !ok {
 		return []finding{{levelOK, what, text, ""}}
 	}

@@ -182,8 +182,24 @@ func TestDirectoryThatWillNotHoldTheLimitIsAWarning(t *testing.T) {
 	if !ok || free == 0 {
 		t.Fatalf("free space of %s: %d, %v", dir, free, ok)
 	}
-	got := probeDirectory(t.Context(), config.Disk{Dir: dir, Limit: 1 << 60})
+	got := probeDirectory(t.Context(), &config.Config{Storage: config.Storage{Disk: config.Disk{Dir: dir, Limit: 1 << 60}}})
 	if len(got) != 1 || got[0].Level != levelWarn || !strings.Contains(got[0].Next, "--data-limit") {
 		t.Errorf("%v", got)
+	}
+}
+
+// Nobody asks for the spool of a bucket, but without it nothing starts.
+func TestTheSpoolOfABucketIsTriedToo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for cache, want := range map[string]level{t.TempDir(): levelOK, file: levelFail} {
+		t.Setenv("XDG_CACHE_HOME", cache)
+		out, err := runCheck(t, "--relay", "moqt://127.0.0.1:1", "--namespace", "a", "--wait", "1ms",
+			"--s3", "s3://nobucket", "--s3-endpoint", "http://127.0.0.1:1", "--data-limit", "64MiB")
+		if line := string(want) + "  spool " + filepath.Join(cache, "moqpack", "spool"); err == nil || !strings.Contains(strings.ReplaceAll(out, "ok    ", "ok  "), line) {
+			t.Errorf("nothing says %q: %v\n%s", line, err, out)
+		}
 	}
 }

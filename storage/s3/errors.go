@@ -47,6 +47,7 @@ const (
 	archived   = "it was moved to an archive class: restore it, and keep such lifecycle rules away from the prefix"
 	full       = "the bucket is full: raise its quota or shorten the retention"
 	noKey      = "the KMS key does not exist: correct storage.s3.kms_key"
+	noAPI      = "this is not the answer of an S3 API: check the endpoint"
 	noRole     = "the role cannot be assumed: check it, its trust policy and who assumes it, and AWS_ENDPOINT_URL_STS if the store is not Amazon's"
 	noCipher   = "the store refuses the encryption: correct storage.s3.sse and kms_key, or leave them out and encrypt by a default of the bucket"
 )
@@ -135,7 +136,7 @@ func byStatus(err error) (c class, hint string) {
 	case status == http.StatusConflict, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		return temporary, ""
 	case status == http.StatusNotFound:
-		return config, "this is not the answer of an S3 API: check the endpoint"
+		return config, noAPI
 	case status >= 400:
 		return config, "the store refuses the request"
 	}
@@ -187,6 +188,9 @@ func local(err error) (c class, hint string) {
 func (s *Store) explain(c call, n int, class class, hint string, err error) error {
 	switch class {
 	case absent:
+		if c.op == list || c.op == "DeleteObjects" { // of which nothing can be absent but the API
+			return fmt.Errorf("%s %s in %s: %s: %w: %w", c.op, c.key, s.cfg, noAPI, ErrConfig, plain(err))
+		}
 		return fmt.Errorf("%s %s: %w", c.op, c.key, storage.ErrNotFound)
 	case precondition:
 		return fmt.Errorf("%s %s: %w", c.op, c.key, errPrecondition)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -79,6 +81,8 @@ func TestProbeFindsWhatTheEndpointHonours(t *testing.T) {
 
 func TestWrongConfigurationIsNamed(t *testing.T) {
 	e := endpoints(t)[0]
+	web := httptest.NewServer(http.NotFoundHandler())
+	defer web.Close()
 	for _, tt := range []struct {
 		name   string
 		change func(*s3.Config)
@@ -90,6 +94,7 @@ func TestWrongConfigurationIsNamed(t *testing.T) {
 		{"host", func(c *s3.Config) { c.Endpoint = "http://no-such-host.invalid" }, "there is no such host"},
 		{"TLS", func(c *s3.Config) { c.Endpoint = strings.Replace(c.Endpoint, "http:", "https:", 1) }, "does not speak TLS"},
 		{"region", func(c *s3.Config) { c.Region = "eu-nowhere-9" }, "region"},
+		{"endpoint", func(c *s3.Config) { c.Endpoint = web.URL }, "not the answer of an S3 API: check the endpoint"},
 	} {
 		c := e.config("")
 		tt.change(&c)
