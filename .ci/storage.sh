@@ -134,9 +134,9 @@ step_storage() {
 	go test -count=1 ./storage/s3 || failed=1
 	stop minio || true
 
-	say "--- roles, sessions, encryption, classes, virtual hosts"
+	say "--- roles, sessions, encryption, classes, virtual hosts; killed, away, an answer lost, a clock that is late"
 	export MOQPACK_TEST_MINIO=$tools/minio-$MINIO
-	go test -count=1 -v -run 'MinIO|Asked|Session|Role|RealStore' ./storage/s3 ./cmd/moqpack >"$ARTEFACTS/minio-tests.log" || failed=1
+	go test -count=1 -v -run 'MinIO|Asked|Session|Role|RealStore|Killed|Outage|Lost|HourLate' ./storage/s3 ./cmd/moqpack >"$ARTEFACTS/minio-tests.log" || failed=1
 	grep -E '^(---|ok|FAIL)' "$ARTEFACTS/minio-tests.log"
 	grep 'NOT TESTED' "$ARTEFACTS/minio-tests.log" && failed=1
 	return $failed

@@ -14,13 +14,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moqpack/moqpack/internal/s3test"
 	"github.com/moqpack/moqpack/storage"
 )
 
 const key = "c/t/1.m4s"
 
-func TestALostAcknowledgementOfAPutIsSuccess(t *testing.T) {
-	p := between(t, server(t).Endpoint, method("PUT"), func(n int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+func TestALostAcknowledgementOfAPutIsSuccess(t *testing.T) { servers(t, lostPut) }
+
+func lostPut(t *testing.T, start func() *s3test.Server) {
+	p := between(t, start().Endpoint, method("PUT"), func(n int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
 		if n == 1 {
 			lose(r, forward)
 		}
@@ -35,9 +38,11 @@ func TestALostAcknowledgementOfAPutIsSuccess(t *testing.T) {
 	}
 }
 
-func TestALostAcknowledgementOfASwapIsSuccess(t *testing.T) {
+func TestALostAcknowledgementOfASwapIsSuccess(t *testing.T) { servers(t, lostSwap) }
+
+func lostSwap(t *testing.T, start func() *s3test.Server) {
 	lost := 0
-	p := between(t, server(t).Endpoint, method("PUT"), func(n int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+	p := between(t, start().Endpoint, method("PUT"), func(n int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
 		if n%2 == 1 {
 			lost++
 			lose(r, forward)
@@ -277,10 +282,12 @@ func TestAClockThatIsWrongIsNamed(t *testing.T) {
 
 // What is signed by a clock that is an hour late arrives so, and the answers are dated an hour ahead of it: a real server refuses
 // the former, and the latter are what the time can be learned from.
-func TestAClockAnHourLateIsPutRightByTheAnswers(t *testing.T) {
+func TestAClockAnHourLateIsPutRightByTheAnswers(t *testing.T) { servers(t, hourLate) }
+
+func hourLate(t *testing.T, start func() *s3test.Server) {
 	const late = time.Hour
 	for name, ahead := range map[string]time.Duration{"dated": late, "dated by the same clock": 0} {
-		p := between(t, server(t).Endpoint, func(*http.Request) bool { return true }, func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		p := between(t, start().Endpoint, func(*http.Request) bool { return true }, func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
 			at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 			if err != nil {
 				t.Error(err)

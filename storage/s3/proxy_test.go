@@ -158,6 +158,13 @@ func server(t testing.TB) *s3test.Server {
 	return srv
 }
 
+// servers runs a test against versitygw, and against MinIO where there is one: start starts the server, which the test may kill.
+func servers(t *testing.T, test func(t *testing.T, start func() *s3test.Server)) {
+	t.Helper()
+	t.Run("versitygw", func(t *testing.T) { test(t, func() *s3test.Server { return server(t) }) })
+	t.Run("MinIO", func(t *testing.T) { test(t, func() *s3test.Server { return s3test.StartMinIO(t, bucketName) }) })
+}
+
 // isolate hides what this machine knows of AWS.
 func isolate(t *testing.T) {
 	t.Helper()

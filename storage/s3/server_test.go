@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	api "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/moqpack/moqpack/internal/s3test"
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/storage"
 )
@@ -47,11 +48,13 @@ func keysOf(t *testing.T, s *Store, prefix string) (keys []string) {
 	return keys
 }
 
-func TestAServerThatIsKilledInAPutHasAllOrNothing(t *testing.T) {
+func TestAServerThatIsKilledInAPutHasAllOrNothing(t *testing.T) { servers(t, killedInAPut) }
+
+func killedInAPut(t *testing.T, start func() *s3test.Server) {
 	const size = 6 << 20
 	content := blob(strings.Repeat("0123456789abcdef", size/16))
 	for _, after := range []int64{1, 2 << 20, size} { // bytes that reach the server before it dies
-		srv := server(t)
+		srv := start()
 		killed := make(chan struct{})
 		p := between(t, srv.Endpoint, method("PUT"), func(n int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
 			if n == 1 {
@@ -99,8 +102,10 @@ func (d *deadly) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestAnOutageIsNamedAndOver(t *testing.T) {
-	srv := server(t)
+func TestAnOutageIsNamedAndOver(t *testing.T) { servers(t, outage) }
+
+func outage(t *testing.T, start func() *s3test.Server) {
+	srv := start()
 	s := storeAt(t, srv.Endpoint)
 	if err := s.Put(t.Context(), key, blob("media")); err != nil {
 		t.Fatal(err)
