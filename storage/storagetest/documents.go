@@ -29,6 +29,7 @@ func RunDurable(t *testing.T, open func(t *testing.T) storage.Durable) {
 		{"a document is got, listed and deleted", documentIsBlob},
 		{"a done context stops Load and Swap", cancelledDocuments},
 		{"after a swap whose acknowledgement was lost, Load tells whose it is", lostSwap},
+		{"writers who repeat what fails lose nothing in a store that is slow and fails", disturbed},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
 	}
