@@ -3,10 +3,12 @@ package s3
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	sdk "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
@@ -52,6 +54,16 @@ type credentialsError struct{ err error }
 func (e *credentialsError) Error() string { return fmt.Sprintf("credentials: %v", e.err) }
 
 func (e *credentialsError) Unwrap() error { return e.err }
+
+// signer signs with a key that it derives each time. The SDK's keeps keys by access key and day, whatever the secret has become.
+type signer struct{}
+
+// SignHTTP implements api.HTTPSignerV4.
+func (signer) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payload, service, region string, at time.Time,
+	options ...func(*v4.SignerOptions),
+) error {
+	return v4.NewSigner().SignHTTP(ctx, c, r, payload, service, region, at, options...)
+}
 
 // load reads the environment and the shared files. It talks to nobody.
 func (c Config) load(ctx context.Context) (aws.Config, error) {

@@ -87,6 +87,23 @@ func TestExpiredCredentialsAreRenewedOnce(t *testing.T) {
 	}
 }
 
+// Of an access key the secret may be another one, since it was changed, or was wrong from the start and has been put right.
+func TestASecretThatWasChangedIsReadAgain(t *testing.T) {
+	set, _ := rotating(t)
+	keys := static(access)
+	keys["SecretAccessKey"] = "the-one-before"
+	set(keys)
+	s := storeOf(t, Config{Bucket: bucketName, Endpoint: server(t).Endpoint, PathStyle: true})
+	if err := s.Put(t.Context(), key, blob("media")); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "the secret key is wrong") {
+		t.Errorf("with a wrong secret: %v", err)
+	}
+	set(static(access))
+	s.keys.at = time.Time{} // a second later
+	if err := s.Put(t.Context(), key, blob("media")); err != nil {
+		t.Errorf("with the right one: %v", err)
+	}
+}
+
 func TestWhoIsRefusedLateDoesNotDropNewCredentials(t *testing.T) {
 	asked := 0
 	k := keys{cache: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {

@@ -57,7 +57,6 @@ func advice() map[string]string {
 	return map[string]string{
 		"NoSuchBucket":                 "there is no such bucket: create it, or correct the name",
 		"InvalidBucketName":            "this is no name of a bucket: correct it",
-		"SignatureDoesNotMatch":        "the secret key is wrong: check AWS_SECRET_ACCESS_KEY or the profile",
 		"AccessDenied":                 denied,
 		"AllAccessDisabled":            "the bucket is disabled: ask its owner",
 		"AccountProblem":               "the account has a problem: ask its owner",
@@ -100,6 +99,8 @@ func classify(err error) (c class, hint string) {
 		return expired, "the credentials have expired: renew them"
 	case "InvalidAccessKeyId", "XAdminUserNotFound": // the latter is versitygw's
 		return expired, unknownKey
+	case "SignatureDoesNotMatch": // of an access key the secret may have been changed
+		return expired, "the secret key is wrong: check AWS_SECRET_ACCESS_KEY or the profile"
 	case "BadRequest": // HEAD has nothing better to say, of expired credentials neither
 		return expired, "the store refuses the request: check the region, and whether the credentials have expired" + region(err)
 	case "Forbidden": // HEAD does not tell a session that was revoked from what is not allowed

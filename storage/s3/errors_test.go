@@ -73,7 +73,7 @@ func TestClassify(t *testing.T) {
 		{"key gone", answer(403, "InvalidAccessKeyId"), expired, "does not know the access key"},
 		{"HEAD 400", answer(400, "BadRequest", "X-Amz-Bucket-Region", "eu-west-3"), expired, "eu-west-3"},
 		{"clock", answer(403, "RequestTimeTooSkewed"), skewed, "clock"},
-		{"secret", answer(403, "SignatureDoesNotMatch"), config, "secret key"},
+		{"secret", answer(403, "SignatureDoesNotMatch"), expired, "secret key"},
 		{"permission", answer(403, "AccessDenied"), config, denied},
 		{"HEAD 403", answer(403, "Forbidden"), expired, denied},
 		{"session gone", answer(403, "InvalidTokenId"), expired, "renew"},

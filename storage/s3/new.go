@@ -46,7 +46,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, metrics *Metrics) (*
 	s.abilities.put.Store(true)
 	s.abilities.swap.Store(true)
 	s.api = api.NewFromConfig(loaded, func(o *api.Options) {
-		o.Credentials, o.UsePathStyle, o.Retryer = s.keys.cache, cfg.PathStyle, aws.NopRetryer{}
+		o.Credentials, o.UsePathStyle, o.Retryer, o.HTTPSignerV4 = s.keys.cache, cfg.PathStyle, aws.NopRetryer{}, signer{}
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		if cfg.Endpoint != "" {
