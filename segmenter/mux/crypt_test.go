@@ -294,3 +294,21 @@ func TestMovieRefusesEncryptedTracksUnlessItIsFragmented(t *testing.T) {
 		}
 	}
 }
+
+// The original format becomes part of the codec in every manifest.
+func TestEncryptedHeaderOfAnOddFormatIsRefused(t *testing.T) {
+	init, _ := encrypt(t, "h264-2997", "cbcs")
+	for _, format := range []string{"avc\"", "avc\n", "hvc1"} {
+		odd := bytes.Replace(init, []byte("frmaavc1"), []byte("frma"+format), 1)
+		if bytes.Equal(odd, init) {
+			t.Fatal("there is no frma")
+		}
+		c, err := demux.NewCMAF(odd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := mux.Init(&c.Header); !errors.Is(err, mux.ErrMalformed) {
+			t.Errorf("%q: %v", format, err)
+		}
+	}
+}

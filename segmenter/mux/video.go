@@ -3,7 +3,6 @@ package mux
 import (
 	"fmt"
 	"math/bits"
-	"strings"
 
 	"github.com/Eyevinn/mp4ff/hevc"
 	"github.com/Eyevinn/mp4ff/mp4"
@@ -28,10 +27,10 @@ func video(m *media.Init, e *mp4.VisualSampleEntryBox) error {
 	switch {
 	case m.Kind != media.Video:
 		return fmt.Errorf("%w: %s in a track of %s", ErrMalformed, e.Type(), m.Kind)
-	case e.AvcC != nil && strings.HasPrefix(format, "avc"):
+	case e.AvcC != nil && (format == "avc1" || format == "avc3"):
 		c := e.AvcC
 		m.Codec = fmt.Sprintf("%s.%02x%02x%02x", format, c.AVCProfileIndication, c.ProfileCompatibility, c.AVCLevelIndication)
-	case e.HvcC != nil && strings.HasPrefix(format, "h"):
+	case e.HvcC != nil && (format == "hvc1" || format == "hev1"):
 		m.Codec, transfer = hevcCodec(format, &e.HvcC.DecConfRec), hevcTransfer(&e.HvcC.DecConfRec)
 	case e.Av1C != nil && format == "av01":
 		m.Codec = e.Av1C.CodecString("av01")
