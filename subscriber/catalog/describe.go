@@ -74,7 +74,7 @@ func caption(scheme, service string, i int) (c media.Caption, ok bool) {
 			channel, language = "CC"+strconv.Itoa(1+2*i), service
 		}
 		n, err := strconv.Atoi(strings.TrimPrefix(channel, "CC"))
-		return media.Caption{Channel: channel, Language: language}, err == nil && n >= 1 && n <= 4
+		return media.Caption{Channel: "CC" + strconv.Itoa(n), Language: language}, err == nil && n >= 1 && n <= 4
 	case strings.HasPrefix(scheme, "urn:scte:dash:cc:cea-708"):
 		n, err := strconv.Atoi(channel)
 		for _, property := range strings.Split(language, ",") {
