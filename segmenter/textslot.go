@@ -12,10 +12,10 @@ import (
 // textSlot publishes what is shown in slot n as a segment of one part.
 func (s *Segmenter) textSlot(ctx context.Context, t *track, n int64) error {
 	c, x := &t.cut, t.text
-	if slices.ContainsFunc(x.broken, func(g gap) bool { return g.from <= n && n <= g.to }) {
+	x.broken = slices.DeleteFunc(x.broken, func(g gap) bool { return g.to < n })
+	if slices.ContainsFunc(x.broken, func(g gap) bool { return g.from <= n }) {
 		return nil // the timeline has a gap when the next one comes
 	}
-	x.broken = slices.DeleteFunc(x.broken, func(g gap) bool { return g.to < n })
 	e := &s.epochs[0]
 	for i := range s.epochs {
 		if s.epochs[i].from <= n {

@@ -18,6 +18,7 @@ const (
 	maxDocument = 4 << 20 // bytes, after compression is undone
 	maxRecords  = 1 << 14
 	maxKnown    = 4096
+	maxCue      = 8 << 10 // bytes
 	maxStyle    = 1 << 16 // bytes
 	history     = 600_000 // ms behind the newest cue; what is older has been shown
 )
@@ -56,6 +57,9 @@ func (e *Events) read(payload []byte) ([]media.Sample, error) {
 	payload, err := inflate(payload)
 	if err != nil {
 		return nil, err
+	}
+	if len(payload) > maxDocument {
+		return nil, fmt.Errorf("demux: event timeline: it has more than %d bytes", maxDocument)
 	}
 	var records []json.RawMessage
 	if err := json.Unmarshal(payload, &records); err != nil {
@@ -104,7 +108,6 @@ func (e *Events) restyle(style string) {
 	if e.header != nil && e.style == style {
 		return
 	}
-	const undetermined = 0x55c4 // "und"
 	config := "WEBVTT"
 	if style != "" {
 		config += "\n\n" + style
@@ -138,7 +141,7 @@ func (d *cueData) event() (c event, ok bool) {
 	c.from, from = millis(d.Start)
 	c.to, to = millis(d.End)
 	c.ID, c.Text, c.Settings = d.ID, d.Text, d.settings()
-	return c, from && to && c.to > c.from && c.to-c.from <= maxSilence*1000 && c.Text != "" && len(c.Text)+len(c.ID) <= 1<<16
+	return c, from && to && c.to > c.from && c.to-c.from <= maxSilence*1000 && c.Text != "" && len(c.Text)+len(c.ID) <= maxCue
 }
 
 // millis is a number without its fraction.
@@ -221,11 +224,8 @@ func inflate(payload []byte) ([]byte, error) {
 		return nil, fmt.Errorf("demux: event timeline: %w", err)
 	}
 	out, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("demux: event timeline: %w", err)
-	case len(out) > maxDocument:
-		return nil, fmt.Errorf("demux: event timeline: it inflates to more than %d bytes", maxDocument)
 	}
 	return out, nil
 }

@@ -60,6 +60,18 @@ func TestEventsAreGivenOnceEach(t *testing.T) {
 	}
 }
 
+func TestEventsAreBounded(t *testing.T) {
+	e := demux.NewEvents()
+	large := &media.Object{Payload: []byte("[" + strings.Repeat(" ", 5<<20) + "]")}
+	if units := e.Read(nil, large); units[0].Err == nil {
+		t.Error("5 MiB were read")
+	}
+	long := fmt.Sprintf(`[{"data":{"start":0,"end":9,"text":"%s"}},{"data":{"start":9,"end":10,"text":"short"}}]`, strings.Repeat("x", 20<<10))
+	if d := cmp.Diff([]string{"9-10 short"}, said(t, e, long)); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestStylesOfEventsAreInTheHeader(t *testing.T) {
 	e := demux.NewEvents()
 	header := func(payload string) *demux.Header {
