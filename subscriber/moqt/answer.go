@@ -2,7 +2,6 @@ package moqt
 
 import (
 	"context"
-	"errors"
 
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
@@ -30,6 +29,10 @@ func (s *Session) answer(m dialect.Message) (reply dialect.Message, ok bool) {
 func (s *Session) servePeer(ctx context.Context, st transport.Stream) error {
 	r := wire.NewReader(st, s.d.Varint, "request stream")
 	m, err := s.next(r)
+	select {
+	case <-s.ready: // who asks is said on another stream
+	case <-ctx.Done():
+	}
 	if offered, ok := m.(*dialect.Publish); ok {
 		return s.published(ctx, offered, s.onStream(st, r))
 	}
@@ -108,10 +111,7 @@ func (s *Session) published(ctx context.Context, m *dialect.Publish, o offer) er
 	} else if s.c.Published != nil {
 		var err error
 		if sub.sink, err = s.c.Published(sub); err != nil {
-			reason = err.Error()
-		}
-		if errors.Is(err, ErrUnauthorized) {
-			why = dialect.NotAuthorized
+			why, reason = refusal(err), err.Error()
 		}
 	}
 	if sub.sink != nil {

@@ -79,6 +79,12 @@ func (s *Session) setup() *dialect.Setup {
 	return m
 }
 
+// farewell is our GOAWAY. It leaves nothing undone that the peer ever asks, which 18 has said by an id beyond all of the peer's.
+func (s *Session) farewell() *dialect.Goaway {
+	beyond := uint64(1<<62-1) - s.firstID()
+	return &dialect.Goaway{RequestID: &beyond}
+}
+
 // goaway takes a GOAWAY, after which the session goes on until the peer has had enough of it: moving over to another one is
 // the caller's.
 func (s *Session) goaway(m *dialect.Goaway) error {

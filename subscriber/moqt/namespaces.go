@@ -2,6 +2,7 @@ package moqt
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -131,15 +132,29 @@ func (s *Session) announced(m *dialect.PublishNamespace) (reply dialect.Message,
 		return s.d.Refuse(m, dialect.Overloaded, "too many namespaces"), false
 	}
 	if fresh && s.c.Announced != nil {
-		s.c.Announced(m.Namespace, true)
+		if err := s.c.Announced(m.Namespace, m.Params.Tokens); err != nil {
+			s.namespaces.remove(m.Namespace)
+			return s.d.Refuse(m, refusal(err), err.Error()), false
+		}
 	}
 	return s.d.Accept(m), true
 }
 
+// refusal is the kind of a reason for which we do not take what the peer offers.
+func refusal(err error) dialect.Refusal {
+	switch {
+	case errors.Is(err, ErrUnauthorized):
+		return dialect.NotAuthorized
+	case errors.Is(err, ErrBusy):
+		return dialect.Overloaded
+	}
+	return dialect.Uninterested
+}
+
 // withdrawn passes the end of an announcement on.
 func (s *Session) withdrawn(namespace []string) {
-	if s.namespaces.remove(namespace) && s.c.Announced != nil {
-		s.c.Announced(namespace, false)
+	if s.namespaces.remove(namespace) && s.c.Withdrawn != nil {
+		s.c.Withdrawn(namespace)
 	}
 }
 

@@ -75,7 +75,7 @@ func (l *oneStream) run(ctx context.Context) error {
 // write is the only writer of the control stream: ids leave in the order in which they are given.
 func (l *oneStream) write(ctx context.Context, send func(dialect.Message) error) error {
 	next, limit := l.s.firstID(), uint64(0)
-	for {
+	for leaving := l.s.leaving; ; {
 		requests := l.requests
 		if next >= limit {
 			requests = nil // wait for the peer to raise it
@@ -86,6 +86,8 @@ func (l *oneStream) write(ctx context.Context, send func(dialect.Message) error)
 			return nil
 		case limit = <-l.limit:
 			continue
+		case <-leaving:
+			leaving, m = nil, l.s.farewell()
 		case m = <-l.out:
 		case p := <-requests:
 			m = p.build(next)

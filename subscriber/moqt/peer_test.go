@@ -93,7 +93,7 @@ type peer struct {
 	conn     transport.Conn
 	cable    *cable
 	control  transport.SendStream // ours
-	requests *wire.Reader         // OneStream: the control stream
+	requests *wire.Reader         // our control stream; OneStream: on which requests come, too
 	id       uint64               // OneStream: of the session's next request
 	odd      bool                 // the session's request ids are: the peer has dialled
 	setup    *dialect.Setup       // the session's
@@ -221,7 +221,8 @@ func (p *peer) begunBy(setup *dialect.Setup) {
 		p.send(setup)
 		in, err := p.conn.AcceptUniStream(ctx)
 		p.must(err)
-		p.setup = p.read(p.reader(in)).(*dialect.Setup)
+		p.requests = p.reader(in)
+		p.setup = p.read(p.requests).(*dialect.Setup)
 		return
 	}
 	if p.odd {

@@ -22,8 +22,15 @@ func (l *perRequest) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = st.Write(l.s.d.Append(nil, l.s.setup())) // its type is the stream's type too
-	return err                                        // the stream stays open as long as the session
+	if _, err = st.Write(l.s.d.Append(nil, l.s.setup())); err != nil { // its type is the stream's type too
+		return err
+	}
+	select { // the stream stays open as long as the session
+	case <-l.s.leaving:
+		return write(ctx, st, l.s.d.Append(nil, l.s.farewell()))
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // control reads SETUP and GOAWAY. A FIN behind SETUP is against the drafts, but a common peer does it, and nothing is lost.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,10 +22,13 @@ type Config struct {
 	// and are not sent; otherwise even an empty path is, as the drafts ask.
 	Authority, Path string
 
-	// Announced, if not nil, is told of the namespaces that the peer announces unasked, and when they end. Published, if not nil, is
-	// asked about tracks that the peer offers: the Subscription says what is offered, and lives on if the Sink is not nil. Without
-	// one the error is the reason; ErrUnauthorized is told apart. Both are called by readers of the session, and must not wait.
-	Announced func(namespace []string, active bool)
+	// Announced, if not nil, is asked about the namespaces that the peer announces unasked, with the tokens of the announcement; its
+	// error is the reason to refuse. Withdrawn, if not nil, is told when one that was not refused ends before the session does.
+	// Published, if not nil, is asked about tracks that the peer offers: the Subscription says what is offered, and lives on if the
+	// Sink is not nil. Without one the error is the reason. Of the reasons ErrUnauthorized and ErrBusy are told apart. All are called
+	// by readers of the session, once the peer's SETUP has come, and must not wait.
+	Announced func(namespace []string, tokens []Token) error
+	Withdrawn func(namespace []string)
 	Published func(sub *Subscription) (Sink, error)
 
 	Tokens  []Token      // for the whole session
@@ -58,6 +62,9 @@ type Session struct {
 	moved  atomic.Pointer[SessionError] // a GOAWAY
 	moving chan struct{}                // closed behind moved
 
+	leaving chan struct{} // closed by leave: we send a GOAWAY
+	leave   func()        // once
+
 	theirs *dialect.Setup                  // the peer's; set by begun
 	peer   atomic.Pointer[dialect.Dialect] // d, adapted to the peer when its SETUP has come
 	ready  chan struct{}                   // closed by begun
@@ -87,10 +94,11 @@ func begin(conn transport.Conn, c Config, server bool) (*Session, error) {
 		return nil, fmt.Errorf("draft %q: %w; known are %s", conn.Protocol(), ErrNotSupported, strings.Join(Protocols(), ", "))
 	}
 	c = c.withDefaults()
+	leaving := make(chan struct{})
 	s := &Session{
 		c: c, d: d, conn: conn, server: server,
 		tracks: newTracks(c.Limits.Parked, c.Metrics), namespaces: newNamespaces(),
-		moving: make(chan struct{}),
+		moving: make(chan struct{}), leaving: leaving, leave: sync.OnceFunc(func() { close(leaving) }),
 		ready:  make(chan struct{}), tasks: make(chan task), done: make(chan struct{}),
 	}
 	s.peer.Store(d)
@@ -127,6 +135,9 @@ func (s *Session) Peer(ctx context.Context) (Peer, error) {
 		return Peer{}, context.Cause(ctx)
 	}
 }
+
+// Goaway asks the peer to leave for another session at the same address (moq-transport, "GOAWAY"). This one goes on.
+func (s *Session) Goaway() { s.leave() }
 
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {

@@ -71,6 +71,14 @@ func newSubscription(s *Session, name TrackName, o SubscribeOptions, sink Sink) 
 // Track is the name that was asked for.
 func (s *Subscription) Track() TrackName { return s.name }
 
+// Tokens are those that the peer's offer came with.
+func (s *Subscription) Tokens() []Token {
+	if s.offered == nil {
+		return nil
+	}
+	return s.offered.Params.Tokens
+}
+
 // Largest is the location of the newest object when the publisher accepted; ok is false when there was none, or when the
 // publisher does not say.
 func (s *Subscription) Largest() (l media.Location, ok bool) {

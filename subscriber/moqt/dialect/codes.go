@@ -4,6 +4,7 @@ package dialect
 const (
 	NoError               = 0x0
 	InternalError         = 0x1
+	NoEntry               = 0x2 // UNAUTHORIZED
 	ProtocolViolation     = 0x3
 	InvalidRequestID      = 0x4
 	DuplicateTrackAlias   = 0x5
