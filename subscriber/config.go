@@ -19,7 +19,10 @@ type Config struct {
 	// Relays are where to connect to: moqt://host[:port]/path?query, which tries QUIC before WebTransport, or https://, which
 	// tries them the other way round. The port is 443 unless it says otherwise. "draft=18" and "transport=quic" (or wt) in
 	// the query fix these and are not sent. Those behind the first one are for when the ones before do not serve.
-	Relays    []string
+	Relays []string
+	// Reception, if not nil, is where the broadcast's publishers connect to us. Then there are no Relays.
+	Reception *Reception
+
 	Token     string   // authorizes us; it is sent with every session and request, to all relays and where they lead
 	Namespace []string // tuple of the broadcast; see ParseNamespace
 	Channel   string   // what logs and metrics call the broadcast
@@ -75,7 +78,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s must be %s", field, want))
 		}
 	}
-	check(len(c.Relays) > 0 || c.Replay != "", "relay", "given")
+	check(len(c.Relays) > 0 || c.Replay != "" || c.Reception != nil, "relay", "given")
 	for _, s := range c.Relays {
 		if _, err := parseRelay(s); err != nil {
 			errs = append(errs, fmt.Errorf("relay: %w", err))

@@ -60,6 +60,9 @@ func (f *follower) dial(ctx context.Context, at relay) (*line, error) {
 		s, err := f.replay.session()
 		return newLine(s, at), err
 	}
+	if f.cfg.Reception != nil {
+		return f.visit(ctx)
+	}
 	offer := at.drafts
 	if offer == nil {
 		offer = protocols()

@@ -25,7 +25,7 @@ func (f *follower) attempt(ctx context.Context, at relay) (last relay, err error
 		return at, err
 	}
 	t := &trunk{now: l, attend: f.attend}
-	f.report.connected(ctx, at.addr, l.Draft())
+	f.report.connected(ctx, l.at.addr, l.Draft())
 	s := f.record(t)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return t.Run(gctx) })

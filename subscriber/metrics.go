@@ -13,6 +13,10 @@ type Metrics struct {
 	objects, bytes, dropped, holes, refused *prometheus.CounterVec // by channel and track
 	connects, badCatalogs                   *prometheus.CounterVec // by channel
 	phase                                   *prometheus.GaugeVec   // by channel
+
+	publishers prometheus.Gauge
+	announced  prometheus.Counter
+	unwelcome  *prometheus.CounterVec // by reason, one of the constants of Reception
 }
 
 // NewMetrics registers the counters. A nil Registerer gives a nil *Metrics.
@@ -37,8 +41,35 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		phase: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "moqpack", Subsystem: "subscriber", Name: "phase",
 			Help: "1 connecting, 2 waiting for the broadcast, 3 live, 4 ended."}, []string{"channel"}),
 	}
-	r.MustRegister(m.phase)
+	m.publishers = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "moqpack", Subsystem: "publishers", Name: "connected",
+		Help: "Sessions of publishers, and of strangers, that have connected to us."})
+	m.announced = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "moqpack", Subsystem: "publishers", Name: "accepted_total",
+		Help: "Namespaces that publishers who connected to us were let publish."})
+	m.unwelcome = prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "moqpack", Subsystem: "publishers", Name: "refused_total",
+		Help: "Sessions, namespaces and tracks of publishers that were refused, by reason."}, []string{"reason"})
+	r.MustRegister(m.phase, m.publishers, m.announced, m.unwelcome)
 	return m
+}
+
+// publisherCame counts the session of somebody who has connected to us, until the function that it returns is called.
+func (m *Metrics) publisherCame() (left func()) {
+	if m == nil {
+		return func() {}
+	}
+	m.publishers.Inc()
+	return m.publishers.Dec
+}
+
+func (m *Metrics) acceptPublisher() {
+	if m != nil {
+		m.announced.Inc()
+	}
+}
+
+func (m *Metrics) refusePublisher(reason string) {
+	if m != nil {
+		m.unwelcome.WithLabelValues(reason).Inc()
+	}
 }
 
 func (m *Metrics) session() *moqt.Metrics {

@@ -86,7 +86,7 @@ func New(c Config) (*Publisher, error) {
 		return p, nil
 	}
 	var err error
-	p.cert, err = certify(time.Now())
+	p.cert, err = transport.Certify(time.Now())
 	return p, err
 }
 

@@ -41,6 +41,8 @@ type Session struct {
 	next   atomic.Uint64 // subscribe id
 	setUp  atomic.Bool   // the peer's SETUP has come
 	warned atomic.Bool   // of a lost group: whatever loses one loses many
+	ready  chan struct{} // closed when path is set; from the beginning, if there is no SETUP
+	path   string        // where the peer says that it wants to go
 
 	mu   sync.Mutex
 	subs map[uint64]*Subscription // guarded by mu; by subscribe id
@@ -74,10 +76,26 @@ func New(conn transport.Conn, c Config) (*Session, error) {
 	if c.Limits.Object == 0 {
 		c.Limits.Object = 32 << 20
 	}
-	return &Session{
-		c: c, d: d, conn: conn, subs: map[uint64]*Subscription{},
+	s := &Session{
+		c: c, d: d, conn: conn, subs: map[uint64]*Subscription{}, ready: make(chan struct{}),
 		tasks: make(chan task), done: make(chan struct{}),
-	}, nil
+	}
+	if !d.Setup {
+		close(s.ready)
+	}
+	return s, nil
+}
+
+// Path waits for the peer's SETUP, in which a client says where it wants to go. Before 05 it cannot.
+func (s *Session) Path(ctx context.Context) (string, error) {
+	select {
+	case <-s.ready:
+		return s.path, nil
+	case <-s.done:
+		return "", s.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
 }
 
 // Draft is the negotiated draft's ALPN string, such as "moq-lite-05".

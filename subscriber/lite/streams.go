@@ -38,7 +38,12 @@ func (s *Session) serveUni(st transport.ReceiveStream) error {
 	case *dialect.Setup:
 		if s.setUp.Swap(true) {
 			err = unexpected(m, "second setup stream")
+			break
 		}
+		if m.Path != nil {
+			s.path = *m.Path
+		}
+		close(s.ready)
 	}
 	st.Cancel(dialect.ResetCancelled)
 	if violation(err) {

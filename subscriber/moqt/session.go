@@ -99,7 +99,7 @@ func begin(conn transport.Conn, c Config, server bool) (*Session, error) {
 		c: c, d: d, conn: conn, server: server,
 		tracks: newTracks(c.Limits.Parked, c.Metrics), namespaces: newNamespaces(),
 		moving: make(chan struct{}), leaving: leaving, leave: sync.OnceFunc(func() { close(leaving) }),
-		ready:  make(chan struct{}), tasks: make(chan task), done: make(chan struct{}),
+		ready: make(chan struct{}), tasks: make(chan task), done: make(chan struct{}),
 	}
 	s.peer.Store(d)
 	s.link = newLink(s)

@@ -14,6 +14,7 @@ import (
 type session struct {
 	s    *webtransport.Session
 	conn *quic.Conn // whose only one it is
+	path string     // with query
 }
 
 var (
