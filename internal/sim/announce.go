@@ -10,14 +10,18 @@ import (
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
-// announcements are the PUBLISH_NAMESPACEs of all broadcasts. A server's request ids are odd.
+// announcements are the PUBLISH_NAMESPACEs of all broadcasts.
 func (s *session) announcements() []dialect.Message {
 	var all []dialect.Message
-	if !s.p.announce {
+	if s.client == nil && !s.p.announce || s.client != nil && s.client.Push {
 		return nil
 	}
 	for i, c := range s.p.channels {
-		all = append(all, &dialect.PublishNamespace{RequestID: uint64(2*i + 1), Namespace: c.Namespace})
+		m := &dialect.PublishNamespace{RequestID: s.requestID(i), Namespace: c.Namespace}
+		if s.client != nil {
+			m.Params.Tokens = tokens(s.client.RequestToken)
+		}
+		all = append(all, m)
 	}
 	return all
 }
@@ -34,7 +38,7 @@ func (s *session) namespaces(ctx context.Context, r request, m *dialect.Subscrib
 		if len(c.Namespace) < n || !slices.Equal(c.Namespace[:n], m.Prefix) {
 			continue
 		}
-		id := uint64(2*i + 1)
+		id := s.requestID(i)
 		var begin, end dialect.Message = &dialect.Namespace{Suffix: c.Namespace[n:]}, &dialect.NamespaceDone{Suffix: c.Namespace[n:]}
 		if s.d.Discovery == dialect.Announced {
 			begin = &dialect.PublishNamespace{RequestID: id, Namespace: c.Namespace}
@@ -60,7 +64,7 @@ func (s *session) namespaces(ctx context.Context, r request, m *dialect.Subscrib
 }
 
 // announce sends one announcement on a stream of its own (17 and later) and keeps the stream as long as the session. Whether the
-// peer is interested makes no difference.
+// peer is interested makes no difference to a server.
 func (s *session) announce(ctx context.Context, m dialect.Message) error {
 	st, err := s.conn.OpenStream(ctx)
 	if err != nil {
@@ -72,6 +76,9 @@ func (s *session) announce(ctx context.Context, m dialect.Message) error {
 	r := wire.NewReader(st, s.d.Varint, "announcement")
 	answer, err := s.d.Read(r)
 	for answer != nil && err == nil {
+		if e, ok := answer.(*dialect.RequestError); ok && s.client != nil {
+			return &Refusal{e.Code, e.Reason}
+		}
 		answer, err = s.d.Read(r)
 	}
 	return fatal(err)

@@ -18,10 +18,11 @@ import (
 
 // liteSession is one subscriber's connection that speaks moq-lite.
 type liteSession struct {
-	p    *Publisher
-	conn transport.Conn
-	d    *lite.Dialect
-	log  *slog.Logger
+	p      *Publisher
+	conn   transport.Conn
+	d      *lite.Dialect
+	client *Dial // nil: the peer has dialled
+	log    *slog.Logger
 }
 
 // run serves the session until it or ctx ends.
@@ -44,7 +45,11 @@ func (s *liteSession) setUp(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("setup stream: %w", err)
 	}
-	if _, err := st.Write(s.d.AppendStream(nil, &lite.Setup{})); err != nil {
+	setup := &lite.Setup{}
+	if s.client != nil && !s.conn.WebTransport() {
+		setup.Path = &s.client.Path
+	}
+	if _, err := st.Write(s.d.AppendStream(nil, setup)); err != nil {
 		return fmt.Errorf("setup stream: %w", err)
 	}
 	return st.Close()

@@ -134,22 +134,22 @@ func (p *Publisher) accept(ctx context.Context, g *errgroup.Group, listener *tra
 		g.Go(func() error {
 			log := p.log.With("peer", conn.RemoteAddr().String(), "draft", conn.Protocol())
 			log.Info("subscriber came")
-			log.Info("subscriber left", "err", p.session(ctx, conn, log))
+			log.Info("subscriber left", "err", p.session(ctx, conn, nil, log))
 			return nil
 		})
 	}
 }
 
-// session serves a subscriber in the protocol that was agreed upon.
-func (p *Publisher) session(ctx context.Context, conn transport.Conn, log *slog.Logger) error {
+// session serves a subscriber in the protocol that was agreed upon. client is how we have connected to it; nil: it did to us.
+func (p *Publisher) session(ctx context.Context, conn transport.Conn, client *Dial, log *slog.Logger) error {
 	if d := lite.ByALPN(conn.Protocol()); d != nil {
-		return (&liteSession{p, conn, d, log}).run(ctx)
+		return (&liteSession{p, conn, d, client, log}).run(ctx)
 	}
 	if dialect.ByALPN(conn.Protocol()) == nil { // over WebTransport one may offer nothing
 		conn.Close(dialect.NoError, "no common draft")
 		return nil
 	}
-	return newSession(p, conn, log).run(ctx)
+	return newSession(p, conn, client, log).run(ctx)
 }
 
 // Kill makes Serve return at once without telling the subscribers anything, like a power cut. The publisher may be served

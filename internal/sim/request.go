@@ -83,28 +83,47 @@ func (s *session) updates(ctx context.Context, g *errgroup.Group, reader *wire.R
 
 // serveControl serves the one stream on which all requests come (up to 16).
 func (s *session) serveControl(ctx context.Context, g *errgroup.Group) error {
-	st, err := s.conn.AcceptStream(ctx)
+	open := s.conn.AcceptStream
+	if s.client != nil {
+		open = s.conn.OpenStream
+	}
+	st, err := open(ctx)
 	if err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
 	reader, send := wire.NewReader(st, s.d.Varint, "control stream"), sendOn(s.d, st)
-	m, err := s.d.Read(reader)
+	setup, err := s.greet(reader, send)
 	if err != nil {
-		return fmt.Errorf("control stream: %w", err)
-	}
-	setup, ok := m.(*dialect.Setup)
-	if !ok {
-		return violation{fmt.Sprintf("the control stream begins with %T", m)}
-	}
-	if err := send(&dialect.Setup{Server: true, MaxRequestID: 1 << 30, Implementation: implementation}); err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
 	if err := s.announceOnControl(setup.MaxRequestID, send); err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
+	s.pushOnControl(ctx, g, send)
 	g.Go(func() error { return s.p.awaitGoaway(ctx, send) })
 	g.Go(func() error { return s.acceptRequests(ctx, g) }) // SUBSCRIBE_NAMESPACE has a stream of its own even here
 	return s.dispatch(ctx, g, reader, send)
+}
+
+// greet exchanges SETUP. The client's comes first.
+func (s *session) greet(reader *wire.Reader, send func(dialect.Message) error) (*dialect.Setup, error) {
+	if s.client != nil {
+		if err := send(s.setup()); err != nil {
+			return nil, err
+		}
+	}
+	m, err := s.d.Read(reader)
+	if err != nil {
+		return nil, err
+	}
+	theirs, ok := m.(*dialect.Setup)
+	if !ok {
+		return nil, violation{fmt.Sprintf("the control stream begins with %T", m)}
+	}
+	if s.client == nil {
+		err = send(s.setup())
+	}
+	return theirs, err
 }
 
 // dispatch starts each request on the control stream and cancels those that are taken back.
@@ -125,13 +144,22 @@ func (s *session) dispatch(ctx context.Context, g *errgroup.Group, reader *wire.
 			if cancel := cancels[m.(dialect.Reply).Request()]; cancel != nil {
 				cancel()
 			}
+			_ = s.answered(m.(dialect.Reply)) // no error: it refuses nothing
 		case *dialect.RequestUpdate:
 			if ok := s.d.Accept(m); ok != nil {
 				if err := send(ok); err != nil {
 					return err
 				}
 			}
-		case dialect.Reply, *dialect.MaxRequestID, *dialect.RequestsBlocked, *dialect.Goaway:
+		case *dialect.Goaway:
+			if err := s.goaway(m); err != nil {
+				return err
+			}
+		case dialect.Reply:
+			if err := s.answered(m); err != nil {
+				return err
+			}
+		case *dialect.MaxRequestID, *dialect.RequestsBlocked:
 		default:
 			rctx, cancel := context.WithCancel(ctx)
 			cancels[r.id] = cancel
@@ -145,6 +173,9 @@ func (s *session) handle(ctx context.Context, r request, m dialect.Message) erro
 	if s.deaf.Load() {
 		<-ctx.Done()
 		return nil
+	}
+	if s.client != nil && s.client.Push {
+		return s.refuse(r, dialect.NotSupported, "nothing but what is pushed")
 	}
 	switch m := m.(type) {
 	case *dialect.Subscribe:

@@ -20,18 +20,20 @@ type session struct {
 	p       *Publisher
 	conn    transport.Conn
 	d       *dialect.Dialect
+	client  *Dial // nil: the peer has dialled
 	log     *slog.Logger
 	aliases atomic.Uint64 // the last track alias
 	deaf    atomic.Bool   // nothing is answered any more
 
-	mu      sync.Mutex               // guards what follows
-	joins   map[uint64]*subscription // by request id
-	changed chan struct{}            // closed and replaced when joins grows
+	mu      sync.Mutex                      // guards what follows
+	joins   map[uint64]*subscription        // by request id
+	changed chan struct{}                   // closed and replaced when joins grows
+	answers map[uint64]chan dialect.Message // to PUBLISH on the control stream, by request id
 }
 
-func newSession(p *Publisher, conn transport.Conn, log *slog.Logger) *session {
+func newSession(p *Publisher, conn transport.Conn, client *Dial, log *slog.Logger) *session {
 	return &session{
-		p: p, conn: conn, log: log, d: dialect.ByALPN(conn.Protocol()),
+		p: p, conn: conn, client: client, log: log, d: dialect.ByALPN(conn.Protocol()), answers: map[uint64]chan dialect.Message{},
 		joins: map[uint64]*subscription{}, changed: make(chan struct{}),
 	}
 }
@@ -53,6 +55,9 @@ func (s *session) run(ctx context.Context) error {
 		for _, m := range s.announcements() {
 			g.Go(func() error { return s.announce(gctx, m) })
 		}
+		for _, m := range s.pushes() {
+			g.Go(func() error { return s.pushOnStream(gctx, m) })
+		}
 	}
 	<-gctx.Done()
 	if !errors.Is(context.Cause(ctx), ErrKilled) {
@@ -68,7 +73,7 @@ func (s *session) openControl(ctx context.Context) error {
 		return fmt.Errorf("control stream: %w", err)
 	}
 	send := sendOn(s.d, st)
-	if err := send(&dialect.Setup{Server: true, Implementation: implementation}); err != nil {
+	if err := send(s.setup()); err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
 	return s.p.awaitGoaway(ctx, send)
@@ -95,7 +100,9 @@ func (s *session) readControl(st transport.ReceiveStream) error {
 		return violation{fmt.Sprintf("a control stream begins with %T", m)}
 	}
 	for m != nil && err == nil {
-		m, err = s.d.Read(r)
+		if m, err = s.d.Read(r); s.goaway(m) != nil {
+			return ErrGoaway
+		}
 	}
 	return fatal(err)
 }

@@ -1,0 +1,113 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestTheCrowdIsBounded(t *testing.T) {
+	at := func(ip string) net.Addr { return &net.UDPAddr{IP: net.ParseIP(ip), Port: 1} }
+	c := newCrowd(Limits{All: 4, Strangers: 3, PerHost: 2})
+	enter := func(ip string, ok bool) *ticket {
+		t.Helper()
+		x, err := c.enter(at(ip))
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", ip, err)
+		}
+		return x
+	}
+	a := enter("10.0.0.1", true)
+	b := enter("10.0.0.1", true)
+	enter("10.0.0.1", false) // too many of one host
+	d := enter("2001:db8::1", true)
+	enter("10.0.0.2", false) // too many strangers
+	a.trust()
+	a.trust() // counts once
+	e := enter("2001:db8::2", true)
+	enter("10.0.0.1", false) // too many at all
+	d.leave()
+	d.leave()
+	f := enter("2001:db8::3", true)
+	for _, x := range []*ticket{a, b, e, f} {
+		x.leave()
+		x.trust() // too late
+	}
+	if c.all != 0 || c.strangers != 0 || len(c.hosts) != 0 {
+		t.Errorf("%+v are left", c)
+	}
+}
+
+func TestOneIPv6NetworkIsOneHost(t *testing.T) {
+	c := newCrowd(Limits{All: 9, Strangers: 9, PerHost: 1})
+	for ip, ok := range map[string]bool{"2001:db8::1": true, "2001:db8:0:1::1": true} {
+		if _, err := c.enter(&net.UDPAddr{IP: net.ParseIP(ip)}); (err == nil) != ok {
+			t.Errorf("%s: %v", ip, err)
+		}
+	}
+	if _, err := c.enter(&net.UDPAddr{IP: net.ParseIP("2001:db8::2")}); err == nil {
+		t.Error("another address of the same network was let in")
+	}
+}
+
+// guarded is a listener for whoever comes, and who dials it.
+func guarded(t *testing.T) (*Listener, Dialer) {
+	t.Helper()
+	pc, ps := network(t)
+	ln, err := ListenFor(ps, Limits{All: 4, Strangers: 4, PerHost: 4}, []string{"moqt-18"}, certificate(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ln.Close)
+	return ln, dialer(pc, "moqt-18")
+}
+
+func TestAnHTTP3ConnectionIsForOneSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln, d := guarded(t)
+		conn, err := d.WebTransport(t.Context(), addr, "/a?token=x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(0, "")
+		got, err := ln.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if Path(got) != "/a?token=x" {
+			t.Errorf("path %q", Path(got))
+		}
+		Welcome(got)
+		if ln.in.strangers != 0 || ln.in.all != 1 {
+			t.Errorf("%+v", ln.in)
+		}
+		c := conn.(*webTransport)
+		second := &webTransport{conn: c.conn, h3: c.h3, gone: make(chan struct{}), drain: make(chan struct{})}
+		var refused *RefusedError
+		if err := second.connect(t.Context(), addr, "/", []string{"moqt-18"}); !errors.As(err, &refused) || refused.Status != 429 {
+			t.Errorf("a second session: %v", err)
+		}
+	})
+}
+
+func TestAnHTTP3ConnectionWithoutASessionIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln, d := guarded(t)
+		conn, done, err := d.dial(t.Context(), addr, []string{"h3"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer done()
+		time.Sleep(sessionTimeout - time.Second)
+		if conn.Context().Err() != nil {
+			t.Error("ended too soon")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if conn.Context().Err() == nil || ln.in.all != 0 {
+			t.Errorf("goes on: %+v", ln.in)
+		}
+	})
+}
