@@ -75,9 +75,12 @@ func isName(s string) bool {
 	return s != ""
 }
 
-// hidden are the parts of a URL that may be credentials: user and password, and all of the query but our own draft=.
+// hidden are the parts of a URL that may be credentials: user and password, all of the query but our own draft=, and a fragment, which
+// has no meaning here.
 func hidden(s string) []secret {
 	var out []secret
+	s, fragment, _ := strings.Cut(s, "#")
+	out = append(out, secret{text: fragment, name: "***"})
 	rest, query, _ := strings.Cut(s, "?")
 	if _, after, ok := strings.Cut(rest, "://"); ok {
 		host, _, _ := strings.Cut(after, "/")

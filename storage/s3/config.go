@@ -57,7 +57,7 @@ func ParseURL(s string) (bucket, prefix string, err error) {
 
 // shown is a URL in quotes, unless there may be a secret in it.
 func shown(s string) string {
-	if strings.ContainsAny(s, "@?") {
+	if strings.ContainsAny(s, "@?#") {
 		return "what was given"
 	}
 	return fmt.Sprintf("%.200q", s)

@@ -44,12 +44,12 @@ func TestNothingPrintsASecret(t *testing.T) {
 }
 
 func TestWhatMayHoldASecretIsNotRepeated(t *testing.T) {
-	for _, url := range []string{"s3://AKIA:topsecret@bucket/p", "s3://bucket/p?X-Amz-Signature=topsecret", "s3://AKIA:topsecret@%zz/"} {
+	for _, url := range []string{"s3://AKIA:topsecret@bucket/p", "s3://bucket/p?X-Amz-Signature=topsecret", "s3://bucket/p#topsecret", "s3://AKIA:topsecret@%zz/"} {
 		if _, _, err := ParseURL(url); !errors.Is(err, ErrConfig) || strings.Contains(err.Error(), "topsecret") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	for _, endpoint := range []string{"https://AKIA:topsecret@host", "https://AKIA:topsecret@host:port", "host:9000", "ftp://host", "https://", "https://host?x=topsecret"} {
+	for _, endpoint := range []string{"https://AKIA:topsecret@host", "https://AKIA:topsecret@host:port", "host:9000", "ftp://host", "https://", "https://host?x=topsecret", "https://host#topsecret"} {
 		_, err := New(t.Context(), Config{Bucket: "bucket", Endpoint: endpoint}, nil, nil)
 		if !errors.Is(err, ErrConfig) || strings.Contains(err.Error(), "topsecret") {
 			t.Errorf("%s: %v", endpoint, err)
