@@ -21,7 +21,7 @@ probe livez {
 
 # A request may be held for three target durations.
 backend a {
-    .host = "packager-a";
+    .host = "moqpack-0";
     .port = "8080";
     .connect_timeout = 1s;
     .first_byte_timeout = 30s;
@@ -30,7 +30,7 @@ backend a {
 }
 
 backend b {
-    .host = "packager-b";
+    .host = "moqpack-1";
     .port = "8080";
     .connect_timeout = 1s;
     .first_byte_timeout = 30s;

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -72,7 +73,7 @@ func TestComposeRunsTwoPackagersWithAConfigurationThatLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, service := range []string{"packager-a", "packager-b"} {
+	for _, service := range []string{"moqpack-0", "moqpack-1"} {
 		variables := map[string]string{}
 		env, _ := at(compose, "services", service, "environment").(map[string]any)
 		for name, value := range env {
@@ -87,7 +88,7 @@ func TestComposeRunsTwoPackagersWithAConfigurationThatLoads(t *testing.T) {
 			t.Errorf("%s has no image or no disk of its own", service)
 		}
 	}
-	a, b := at(compose, "services", "packager-a", "volumes", 1), at(compose, "services", "packager-b", "volumes", 1)
+	a, b := at(compose, "services", "moqpack-0", "volumes", 1), at(compose, "services", "moqpack-1", "volumes", 1)
 	if a == b {
 		t.Errorf("both packagers write to %v", a)
 	}
@@ -140,6 +141,46 @@ func TestKubernetesRunsTwoPackagersWithAConfigurationThatLoads(t *testing.T) {
 	}
 	if at(pod, "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", 0, "topologyKey") != "kubernetes.io/hostname" {
 		t.Error("both packagers may run on one machine")
+	}
+}
+
+// What moqpack.yaml says to set is what the store is called, and the packagers are called what the cache asks, here and in the composition.
+func TestTheStoreAndTheCacheFitThePackagers(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("..", "..", "deploy", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	cache, packagers := read("cache.vcl"), documents(t, "kubernetes/moqpack.yaml")
+	services := map[string]any{} // ports by name
+	for _, doc := range append(packagers, documents(t, "kubernetes/store-and-cache.yaml")...) {
+		name, _ := at(doc, "metadata", "name").(string)
+		switch doc["kind"] {
+		case "Service":
+			services[name] = at(doc, "spec", "ports", 0, "port")
+		case "StatefulSet", "Deployment":
+			if selects, labels := at(doc, "spec", "selector", "matchLabels", "app"), at(doc, "spec", "template", "metadata", "labels", "app"); selects != name || labels != name {
+				t.Errorf("%s selects %v and is labelled %v", name, selects, labels)
+			}
+			for _, probe := range []string{"livenessProbe", "readinessProbe"} {
+				if at(doc, "spec", "template", "spec", "containers", 0, probe) == nil {
+					t.Errorf("%s has no %s", name, probe)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"moqpack-0", "moqpack-1"} {
+		if !strings.Contains(cache, `.host = "`+name+`"`) || services[name] == nil || at(documents(t, "compose.yaml")[0], "services", name) == nil {
+			t.Errorf("the cache, the manifests and the composition do not all know %s", name)
+		}
+	}
+	if want := fmt.Sprintf("s3://moqpack/live, http://moqpack-store:%v and us-east-1", services["moqpack-store"]); !strings.Contains(read("kubernetes/moqpack.yaml"), want) {
+		t.Errorf("nobody says %q", want)
+	}
+	if services["moqpack-cache"] == nil {
+		t.Error("there is no Service for viewers")
 	}
 }
 
