@@ -132,8 +132,8 @@ func probes(cfg *config.Config, wait time.Duration) []probe {
 		}
 	}
 	for i := range cfg.Channels {
-		for _, url := range cfg.Channels[i].Relays {
-			all = append(all, func(ctx context.Context) []finding { return probeChannel(ctx, cfg, &cfg.Channels[i], url, wait) })
+		for _, from := range sources(&cfg.Channels[i]) {
+			all = append(all, func(ctx context.Context) []finding { return probeChannel(ctx, cfg, &cfg.Channels[i], from, wait) })
 		}
 	}
 	return all

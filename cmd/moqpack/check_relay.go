@@ -55,14 +55,24 @@ func (l *listener) State(_ context.Context, s subscriber.State) {
 
 var _ subscriber.Receiver = (*listener)(nil)
 
-// probeChannel opens a session with one of the channel's relays and waits for the catalog.
-func probeChannel(ctx context.Context, cfg *config.Config, ch *config.Channel, url string, wait time.Duration) []finding {
-	if prefix, ok := ch.Prefix(); ok {
-		return probePrefix(ctx, ch, prefix, url, wait)
+// sources are where a channel may come from: its relays, or a recording.
+func sources(ch *config.Channel) []string {
+	if ch.Replay != "" {
+		return []string{ch.Replay}
 	}
-	what := fmt.Sprintf("channel %s from %s", ch.Name, withoutQuery(url))
+	return ch.Relays
+}
+
+// probeChannel opens a session with one of the channel's relays, or its recording, and waits for the catalog.
+func probeChannel(ctx context.Context, cfg *config.Config, ch *config.Channel, from string, wait time.Duration) []finding {
+	if prefix, ok := ch.Prefix(); ok {
+		return probePrefix(ctx, ch, prefix, from, wait)
+	}
+	what := fmt.Sprintf("channel %s from %s", ch.Name, withoutQuery(from))
 	c, err := ch.Source()
-	c.Relays = []string{url}
+	if ch.Replay == "" {
+		c.Relays = []string{from}
+	}
 	if err != nil {
 		return []finding{{levelFail, what, err.Error(), ""}}
 	}
@@ -74,11 +84,14 @@ func probeChannel(ctx context.Context, cfg *config.Config, ch *config.Channel, u
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	l := &listener{found: cancel}
-	_ = src.Run(ctx, l) // that it was cancelled is the plan
+	err = src.Run(ctx, l)
+	if err != nil && ch.Replay != "" && ctx.Err() == nil { // that it was cancelled is the plan
+		return []finding{{levelFail, what, err.Error(), "name a file that moqpack record has written (channels[].replay)"}}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := []finding{l.verdict(what, ch.Namespace, wait)}
-	if l.catalog != nil && cfg.OnS3(ch) && url == ch.Relays[0] {
+	if l.catalog != nil && cfg.OnS3(ch) && from == sources(ch)[0] {
 		all = append(all, costs(ch.Name, len(l.catalog.Tracks), time.Duration(ch.Segmenter.Segment)))
 	}
 	return all

@@ -203,3 +203,15 @@ func TestTheSpoolOfABucketIsTriedToo(t *testing.T) {
 		}
 	}
 }
+
+func TestARecordingThatIsToBeServedIsTriedToo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "moqpack.yaml")
+	text := "server: {http: \"127.0.0.1:0\"}\nchannels: [{replay: /no/such/file, namespace: demo}]\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := runCheck(t, "--config", file)
+	if err == nil || !strings.Contains(out, "FAIL  channel demo from /no/such/file") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
