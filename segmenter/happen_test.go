@@ -156,7 +156,7 @@ func TestWhatEveryRenditionRepeatsHappensOnce(t *testing.T) {
 	inBand(t, vs, 100, score)
 	inBand(t, ws, 100, score)
 	inBand(t, ws, 101, score)
-	c.send(interleave(vs, ws, a.objects(t, 0, 400), []object{noted(1, 0, 3000, record(unix*1000+8000, s))})...)
+	c.send(interleave(vs, ws, a.objects(t, 0, 400), []object{noted(1, 0, 3000, record(unix*1000+8001, s))})...)
 	c.wantEvents("5000+500 com.example.score 1:0", "8000+1000 splice 9 out")
 	if len(c.bad) > 0 {
 		t.Errorf("%v", c.bad)

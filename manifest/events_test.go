@@ -1,0 +1,84 @@
+package manifest_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/manifest/manifesttest"
+	"github.com/moqpack/moqpack/segmenter/timeline"
+)
+
+// breaks are a break that lasts longer than planned, one that nobody ended, one without anything, and a score.
+func breaks() manifest.Presentation {
+	var list []timeline.Event
+	add := func(at, dur int64, event uint32, cue timeline.Cue) {
+		e := timeline.Event{Start: at, Dur: dur, ID: fmt.Sprintf("%d-%d", event, at), Scheme: "x"}
+		if event > 0 {
+			e.Splice = &timeline.Splice{Event: event, Cue: cue}
+		}
+		list = append(list, e)
+	}
+	add(1_000, 30_000, 1, timeline.Out)
+	add(2_000, 500, 0, 0)
+	add(5_000, 0, 2, timeline.Out)
+	add(45_000, 0, 1, timeline.In)
+	add(50_000, 0, 3, 0)
+	return manifest.Presentation{Events: list}
+}
+
+func TestWhatIsNotOverHappens(t *testing.T) {
+	p := breaks()
+	for from, want := range map[int64]string{
+		0:              "1-1000 0-2000 2-5000 1-45000 3-50000",
+		2_500:          "1-1000 0-2000 2-5000 1-45000 3-50000",
+		2_501:          "1-1000 2-5000 1-45000 3-50000",
+		45_000:         "1-1000 2-5000 1-45000 3-50000",
+		45_001:         "2-5000 3-50000",
+		50_001:         "2-5000",
+		3_600_000:      "2-5000",
+		2 * 3_600_000:  "",
+		10 * 3_600_000: "",
+	} {
+		var ids []string
+		for _, e := range p.Happening(from) {
+			ids = append(ids, e.ID)
+		}
+		if diff := cmp.Diff(want, strings.Join(ids, " ")); diff != "" {
+			t.Errorf("from %d: %s", from, diff)
+		}
+	}
+}
+
+// A line never changes while the window moves on, and one that has left does not come back.
+func TestDateRangesOnlyComeAndGo(t *testing.T) {
+	c := manifesttest.New(manifesttest.Plan(2, 1, 6), 6, manifesttest.Start, manifesttest.Video("v", 360, 25, 1, 50))
+	all := manifesttest.Happenings()
+	known, gone := map[string]bool{}, map[string]bool{}
+	for ms := int64(3_000); ms < 60_000; ms += 500 {
+		c.Events = nil
+		for _, e := range all {
+			if e.Known <= manifesttest.Start+ms {
+				c.Events = append(c.Events, e)
+			}
+		}
+		c.Play(manifesttest.Start + ms)
+		p := c.Present()
+		now := map[string]bool{}
+		for line := range strings.Lines(string(p.AppendDateRanges(nil, &p.Renditions[0]))) {
+			if now[line] = true; gone[line] {
+				t.Fatalf("after %d ms it is there again: %s", ms, line)
+			}
+		}
+		for line := range known {
+			gone[line] = gone[line] || !now[line]
+		}
+		known = now
+	}
+	if len(gone) < 5 {
+		t.Errorf("%d lines have gone", len(gone))
+	}
+}
