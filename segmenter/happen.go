@@ -120,6 +120,9 @@ func (s *Segmenter) happen(e timeline.Event) (isNew bool, err error) {
 	case e.End() < oldest:
 		return false, nil
 	}
+	if err := e.Valid(); err != nil {
+		return false, err
+	}
 	list, isNew := timeline.Insert(s.happened, e)
 	if !isNew {
 		return false, nil

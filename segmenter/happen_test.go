@@ -239,6 +239,20 @@ func TestEventsThatLieAreRefusedWithTheirPlace(t *testing.T) {
 	}
 }
 
+func TestARestartForgetsNoEvent(t *testing.T) {
+	v, a := plain()
+	c := eventful(t, "urn:scte:scte35:2013:bin", v, a)
+	vs, as := v.objects(t, 0, 300), a.objects(t, 0, 600)
+	r := record(unix*1000+9000, section(5, true, -1, 90000))
+	c.send(interleave(vs[:100], as[:200], []object{noted(1, 0, 1000, r)})...)
+	next := c.again(eventTrack("urn:scte:scte35:2013:bin"), v.track(t), a.track(t))
+	if diff := cmp.Diff(c.Output().Events, next.Output().Events); diff != "" || len(c.Output().Events) != 1 {
+		t.Errorf("at once: %s", diff)
+	}
+	next.send(interleave(vs[125:], as[250:], []object{noted(2, 0, 6000, r, record(unix*1000+10_000, section(5, false, -1, 0)))})...)
+	next.wantEvents("9000+1000 splice 5 out", "10000+0 splice 5 in")
+}
+
 func TestOneSectionMayTellOfSeveralThings(t *testing.T) {
 	const programme = "/DBIAAAAAAAA///wBQb+ek233wAyAhdDVUVJSAAAGH+fCAgAAAAALMvDRBEAAAIXQ1VFSUgAABl/nwgIAAAAACyk26AQAACZcuND"
 	v, a := plain()

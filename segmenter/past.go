@@ -36,6 +36,7 @@ type Past struct {
 	Plan       Plan
 	Epochs     []Epoch // ascending Index; the newest is the last
 	Renditions []PastRendition
+	Events     []timeline.Event // in their order
 }
 
 // PastRendition is what was published of one track.

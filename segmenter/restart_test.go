@@ -19,7 +19,7 @@ func (c *channel) past() *segmenter.Past {
 	if out == nil {
 		return nil
 	}
-	p := segmenter.Past{Plan: out.Plan}
+	p := segmenter.Past{Plan: out.Plan, Events: out.Events}
 	if l, ok := c.ledger.(*ledger); ok {
 		p.Epochs = l.claims
 	}

@@ -32,9 +32,7 @@ type Message struct {
 
 // Bounds on messages.
 const (
-	maxMessages = 64      // in an object of media
-	maxMessage  = 1 << 13 // bytes of its data: they are listed in documents
-	maxScheme   = 512     // bytes
+	maxMessages = 64 // in an object of media
 	unknownDur  = 0xFFFFFFFF
 )
 
@@ -91,22 +89,8 @@ func (m *Message) check() string {
 		return "its timescale is 0"
 	case m.At/int64(m.Timescale) > maxTime/1_000_000_000:
 		return "its time is out of range"
-	case len(m.Data) > maxMessage:
-		return "its data is longer than 8 KiB"
-	case m.Scheme == "" || !plain(m.Scheme) || !plain(m.Value):
-		return "its scheme or value is empty, too long, or nothing that a document can hold"
 	}
 	return ""
-}
-
-// plain reports whether a text can stand between quotes, in any document.
-func plain(s string) bool {
-	for _, c := range s {
-		if c < ' ' || c == '"' || c == 0x7f || c == '\ufffd' || c == '\ufffe' || c == '\uffff' {
-			return false
-		}
-	}
-	return len(s) <= maxScheme
 }
 
 // text reads a string that ends with a zero.

@@ -73,10 +73,6 @@ func TestAMessageThatLiesCostsNoMedia(t *testing.T) {
 		"no timescale":       {edit(func(e *mp4.EmsgBox) { e.TimeScale = 0 }), "timescale is 0"},
 		"a wild time":        {edit(func(e *mp4.EmsgBox) { e.PresentationTime = 1 << 63 }), "out of range"},
 		"a time in 10^9 s":   {edit(func(e *mp4.EmsgBox) { e.PresentationTime = 1 << 60 }), "out of range"},
-		"no scheme":          {edit(func(e *mp4.EmsgBox) { e.SchemeIDURI = "" }), "scheme"},
-		"a quote":            {edit(func(e *mp4.EmsgBox) { e.Value = `a"b` }), "scheme or value"},
-		"a line":             {edit(func(e *mp4.EmsgBox) { e.SchemeIDURI = "urn:x\n#EXT-X-ENDLIST" }), "scheme or value"},
-		"too much":           {edit(func(e *mp4.EmsgBox) { e.MessageData = make([]byte, 1<<13+1) }), "longer than 8 KiB"},
 		"a string endlessly": {cut, "does not end"},
 	} {
 		got, samples := boxed(t, tt.box...)
@@ -156,7 +152,7 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, eventType string, payload []byte) {
 		got, err := records(t, eventType, string(payload))
 		for _, m := range got {
-			if err != nil || m.Err == nil && (m.Timescale == 0 || m.At < 0 || len(m.Data) > 1<<13) {
+			if err != nil || m.Err == nil && (m.Timescale == 0 || m.At < 0) {
 				t.Fatalf("%+v %v", m, err)
 			}
 		}
@@ -183,7 +179,7 @@ func FuzzEventMessage(f *testing.F) {
 		if u.Err != nil || len(u.Messages) != 1 {
 			t.Fatalf("%v and %d messages", u.Err, len(u.Messages))
 		}
-		if m := u.Messages[0]; m.Err == nil && (m.Timescale == 0 || m.Scheme == "" || strings.ContainsAny(m.Scheme+m.Value, "\"\n\r")) {
+		if m := u.Messages[0]; m.Err == nil && (m.Timescale == 0 || m.At < 0 || m.Dur < 0) {
 			t.Fatalf("%+v", m)
 		}
 	})

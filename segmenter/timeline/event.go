@@ -3,6 +3,7 @@ package timeline
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -23,6 +24,36 @@ type Event struct {
 
 // End is the millisecond after the event, as far as the event itself says.
 func (e *Event) End() int64 { return e.Start + e.Dur }
+
+// MaxEventData bounds Data, in bytes: documents list it.
+const MaxEventData = 1 << 13
+
+// Valid reports what documents cannot be made of, if anything: events may come from a file.
+func (e *Event) Valid() error {
+	const latest, longest = 1 << 53, 1 << 40
+	switch {
+	case e.ID == "" || e.Scheme == "" || !plain(e.ID) || !plain(e.Scheme) || !plain(e.Value):
+		return fmt.Errorf("%w: event %.64q: its name, scheme or value is missing, too long, or no plain text", ErrMalformed, e.ID)
+	case e.Start < 0 || e.Start > latest || e.Dur < 0 || e.Dur > longest || e.Known < 0 || e.Known > latest:
+		return fmt.Errorf("%w: event %q: its times are out of range", ErrMalformed, e.ID)
+	case len(e.Data) > MaxEventData:
+		return fmt.Errorf("%w: event %q: its data has %d bytes", ErrMalformed, e.ID, len(e.Data))
+	case e.Splice != nil && e.Splice.Cue > In:
+		return fmt.Errorf("%w: event %q: its splice leads nowhere", ErrMalformed, e.ID)
+	}
+	return nil
+}
+
+// plain reports whether a text can stand between quotes, in any document.
+func plain(s string) bool {
+	const longest = 512
+	for _, c := range s {
+		if c < ' ' || c == '"' || c == 0x7f || c == '\ufffd' || c == '\ufffe' || c == '\uffff' {
+			return false
+		}
+	}
+	return len(s) <= longest
+}
 
 // near is how far apart two that tell of the same event may be, in milliseconds: clocks of tracks are rounded differently.
 const near = 500

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/segmenter/timeline"
 	"github.com/moqpack/moqpack/storage"
 )
 
@@ -37,7 +38,11 @@ type Archive struct {
 	metrics *Metrics
 	chunks  chunkCache
 	fresh   chan struct{} // the head has news
-	revised uint64        // the Head.Revised that lines are up to; owned by open, and then the round
+	// Owned by open, and then the round:
+	revised  uint64           // the Head.Revised that lines are up to
+	heard    uint64           // the Head.Events that happened is up to
+	happened []timeline.Event // the newest of the record
+	untold   bool             // the head does not say yet that the record has new events
 
 	mu        sync.RWMutex // guards what follows; head and lines have the round as their only writer
 	opened    bool         // the record has been read

@@ -77,7 +77,7 @@ func (k *Keeper) deleteChunk(ctx context.Context, h *Head, from uint64) error {
 	if err := k.delete(ctx, keys); err != nil {
 		return err
 	}
-	if err := k.delete(ctx, []string{chunkKey(k.cfg.Channel, from)}); err != nil {
+	if err := k.delete(ctx, []string{chunkKey(k.cfg.Channel, from), eventKey(k.cfg.Channel, from)}); err != nil {
 		return err
 	}
 	delete(k.sizes, from)

@@ -15,6 +15,9 @@
 // merged record, so that no writer takes the live edge back: whoever finds a document that another one wrote reads its version
 // first, and then the record.
 //
+// What happens beside the media is in books of its own, by its time. Who adds to them counts that in Head.Events, and others read
+// again: so instances list the same events, of which each may have missed some.
+//
 // What grows with time is the chunks of the record and the media, which a Keeper bounds, and two things that nobody prunes: the
 // head has every track and epoch there ever was, some 170 bytes for each epoch of a track, and each epoch has a claim of about as
 // many. A publisher that begins anew once an hour makes that 7 MB of head in a year with five tracks, which is read every 30 s: give
@@ -32,6 +35,7 @@
 //	pull.go, upload.go     which slot is taken next, and how its media gets to the store
 //	round.go, documents.go the record, and then the documents, are written
 //	view.go, line.go       what an Archive remembers of its record
+//	events.go              what happens beside the media
 //	segments.go            entries of the record for an archive that is farther
 //	status.go, trouble.go  what it tells others, and how it tries again
 //	lose.go                what the store has lost becomes a gap

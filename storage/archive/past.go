@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 
 	"github.com/moqpack/moqpack/segmenter"
@@ -40,10 +41,19 @@ func Past(ctx context.Context, store storage.Durable, channel string, window int
 	if past.Renditions, err = r.renditions(ctx, &head, min(max(window, 1), maxWindow)); err != nil {
 		return nil, err
 	}
-	oldest := 0
+	oldest, slot := 0, uint64(math.MaxUint64)
 	for i, p := range past.Renditions {
 		if first := p.Segments[0].Epoch; i == 0 || first < oldest {
 			oldest = first
+		}
+		slot = min(slot, p.Segments[0].N)
+	}
+	if len(past.Renditions) > 0 {
+		past.Events, err = ReadEvents(ctx, store, channel, slot, math.MaxUint64, func(err error) {
+			log.Error("events of the record cannot be read: they are left out", "err", err)
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	claimed, err := claimedEpochs(ctx, store, channel, oldest)

@@ -13,8 +13,8 @@ import (
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
-// The books of a channel: one Head, and a Chunk for every chunkSlots slots that have anything in them. The claims of a Ledger
-// lie beside them.
+// The books of a channel: one Head, and a Chunk for every chunkSlots slots that have anything in them, and an eventBook for those in
+// which something happens. The claims of a Ledger lie beside them.
 const (
 	format     = 1
 	chunkSlots = 256 // 8.5 minutes of segments of 2 s
@@ -27,8 +27,10 @@ type Head struct {
 	// First is the first slot that is kept: the media of earlier ones is gone, or about to go.
 	First uint64 `json:"first"`
 	// Revised counts how often entries have changed that others do not read again: media that was lost, or that came late.
-	Revised uint64  `json:"revised,omitempty"`
-	Tracks  []Track `json:"tracks"` // in catalog order; those that left the catalog stay as long as media of theirs does
+	Revised uint64 `json:"revised,omitempty"`
+	// Events counts how often events were added.
+	Events uint64  `json:"events,omitempty"`
+	Tracks []Track `json:"tracks"` // in catalog order; those that left the catalog stay as long as media of theirs does
 }
 
 // Track is what the record knows of a track beside its segments.

@@ -51,6 +51,9 @@ func (r *run) round(ctx context.Context, w *work) (done stage, err error) {
 			return headWritten, err
 		}
 	}
+	if err := r.recordEvents(ctx, w.events); err != nil {
+		return headWritten, err
+	}
 	if w.late || len(w.lost) > 0 {
 		if err := a.revise(ctx, &r.plan); err != nil {
 			return headWritten, err

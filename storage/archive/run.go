@@ -261,8 +261,9 @@ func (r *run) add(track string, e Entry) {
 // work is what a round shall do. Nobody changes it any more.
 type work struct {
 	batch   []record
-	late    bool            // see run.late
-	lost    []record        // segments of which the record shall make gaps
+	late    bool     // see run.late
+	lost    []record // segments of which the record shall make gaps
+	events  []timeline.Event
 	tracks  []Track         // what is known of them, in catalog order, and then those that left
 	all     []string        // the tracks' names
 	current []string        // names of the tracks of the channel
@@ -273,7 +274,7 @@ type work struct {
 
 // work is everything that is to be done now.
 func (r *run) work(now time.Time) work {
-	w := work{batch: r.batch, late: r.late, lost: append(r.lost, r.a.takeForgotten()...), edge: r.edge(), refresh: now.Sub(r.refresh) >= headEvery, ended: map[string]bool{}}
+	w := work{batch: r.batch, events: r.out.Events, late: r.late, lost: append(r.lost, r.a.takeForgotten()...), edge: r.edge(), refresh: now.Sub(r.refresh) >= headEvery, ended: map[string]bool{}}
 	for _, rendition := range r.out.Renditions {
 		w.current = append(w.current, rendition.Track.Name)
 	}

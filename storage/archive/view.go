@@ -57,9 +57,10 @@ func (a *Archive) open(ctx context.Context, plan segmenter.Plan) error {
 		lines[t.Name] = l
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.head, a.lines, a.opened, a.revised = h, lines, true, h.Revised
-	return nil
+	a.mu.Unlock()
+	a.heard = h.Events + 1 // whatever the head says: who added the last ones may have been killed before it was told
+	return a.hear(ctx, &h)
 }
 
 func otherGrid(channel string, there, ours timeline.Grid) error {
@@ -252,14 +253,14 @@ func (a *Archive) reload(ctx context.Context, window int, edge uint64) error {
 		}
 	}
 	a.revised = h.Revised
-	return nil
+	return a.hear(ctx, &h)
 }
 
 // present is what the record has of the tracks, as documents show it. Only the round may call it, and what it returns is valid
 // until the round changes lines.
 func (a *Archive) present(plan segmenter.Plan, tracks []string) manifest.Presentation {
 	h := a.heading()
-	p := manifest.Presentation{Channel: a.cfg.Channel, Plan: plan, From: h.First}
+	p := manifest.Presentation{Channel: a.cfg.Channel, Plan: plan, From: h.First, Events: a.happened}
 	for _, name := range tracks {
 		t, l := h.Track(name), a.lines[name]
 		if t == nil || l == nil || len(l.run) == 0 {

@@ -38,6 +38,7 @@ type broadcast struct {
 	lines  []segmenter.Rendition
 	epoch  int
 	edge   uint64
+	events []timeline.Event
 	out    *segmenter.Output
 
 	mu   sync.Mutex
@@ -169,9 +170,17 @@ func (b *broadcast) change(lines []segmenter.Rendition) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lines = lines
-	b.next = &segmenter.Output{Plan: b.plan, Renditions: lines}
+	b.next = &segmenter.Output{Plan: b.plan, Renditions: lines, Events: b.events}
 	close(b.more)
 	b.more = make(chan struct{})
+}
+
+// happen announces an event, so many milliseconds after the first slot.
+func (b *broadcast) happen(ms int64, data string) {
+	start := int64(begin)*2000 + ms
+	e := timeline.Event{Start: start, Dur: 1000, ID: fmt.Sprintf("%x-%d", data, start), Scheme: "com.example", Data: []byte(data), Known: int64(len(b.events))}
+	b.events, _ = timeline.Insert(b.events, e)
+	b.change(b.lines)
 }
 
 // await is a segmenter's.
@@ -196,7 +205,7 @@ func (b *broadcast) await(ctx context.Context, old *segmenter.Output) (*segmente
 
 // documents are what an origin serves for the broadcast, by key.
 func (b *broadcast) documents() map[string]string {
-	p := manifest.Present("demo", &segmenter.Output{Plan: b.plan, Renditions: b.lines}, 0)
+	p := manifest.Present("demo", &segmenter.Output{Plan: b.plan, Renditions: b.lines, Events: b.events}, 0)
 	docs := map[string]string{}
 	add := func(n manifest.Name, d manifest.Document, err error) {
 		must(b.t, err)

@@ -48,7 +48,11 @@ func (r *Recording) Clip(ctx context.Context, store storage.Durable, name string
 	if err != nil {
 		return nil, err
 	}
-	docs, err := render(r.present(c, name))
+	p := r.present(c, name)
+	if p.Events, err = r.events(ctx, c); err != nil {
+		return nil, fmt.Errorf("clip %q: %w", name, err)
+	}
+	docs, err := render(p)
 	if err != nil {
 		return nil, err
 	}
@@ -208,6 +212,13 @@ func (r *Recording) present(c *selection, name string) manifest.Presentation {
 		p.Renditions = append(p.Renditions, manifest.Rendition{Track: &l.track.Track, Snapshot: s})
 	}
 	return p
+}
+
+// events are those that may happen in the clip.
+func (r *Recording) events(ctx context.Context, c *selection) ([]timeline.Event, error) {
+	var damage error
+	list, err := archive.ReadEvents(ctx, r.store, r.channel, c.from, c.to, func(err error) { damage = errors.Join(damage, err) })
+	return list, errors.Join(err, damage)
 }
 
 type document struct {

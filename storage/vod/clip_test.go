@@ -341,3 +341,28 @@ func TestListing(t *testing.T) {
 		t.Error("a channel that does not exist has a summary")
 	}
 }
+
+func TestAClipHasTheEventsOfItsTime(t *testing.T) {
+	w := broadcast(t, 20)
+	day := int64(897627600) * 2000 // 10:00:00
+	type event map[string]any
+	at := func(ms int64, name string) event {
+		return event{"t": day + ms, "d": 500, "id": name, "scheme": "com.example", "data": []byte(name)}
+	}
+	w.write("demo/events-897627392.json", map[string]any{
+		"from": 897627392, "events": []event{at(1_000, "before"), at(7_000, "in"), at(13_999, "last"), at(14_050, "after")},
+	})
+	w.clip("cut", "10:00:07.2", "10:00:13")
+	for _, doc := range []string{"cut/video-360/legacy.m3u8", "cut/legacy.mpd"} {
+		text := w.text(doc)
+		for name, is := range map[string]bool{"before": false, "in": true, "last": true, "after": false} {
+			want := `ID="` + name + `"`
+			if strings.HasSuffix(doc, "mpd") {
+				want = ">" + name + "</Event>"
+			}
+			if strings.Contains(text, want) != is {
+				t.Errorf("%s, %s: %v is wrong in %s", doc, name, !is, text)
+			}
+		}
+	}
+}
