@@ -194,10 +194,10 @@ func (r *run) recordEvents(ctx context.Context, events []timeline.Event) error {
 	}
 	for _, from := range slices.Sorted(maps.Keys(books)) {
 		list, changed, err := a.addEvents(ctx, from, books[from])
+		a.untold = a.untold || changed || err != nil // it may be there nevertheless
 		if err != nil {
 			return err
 		}
-		a.untold = a.untold || changed
 		a.remember(list)
 	}
 	if !a.untold {
