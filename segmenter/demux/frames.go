@@ -38,6 +38,8 @@ type Frames struct {
 	stream *stream
 	header *Header
 	timing timing
+	timed  *media.Track // track in the timescale that an object of the group has said; nil: none has
+	group  uint64
 }
 
 // NewFrames returns the reader for a track as the catalog describes it, and its header if that is known already.
@@ -99,7 +101,7 @@ func (f *Frames) read(u *Unit, o *media.Object) error {
 		}
 		return nil
 	}
-	fr, err := f.unwrap(f.track, o)
+	fr, err := f.unwrap(f.clock(o), o)
 	if err != nil {
 		return err
 	}
@@ -124,6 +126,23 @@ func (f *Frames) read(u *Unit, o *media.Object) error {
 	f.describe(&fr)
 	u.Header = f.header
 	return f.place(u, &fr, &a)
+}
+
+// clock is the track in the timescale of the object's group. aiomoqt says it with the first object alone, although without it the
+// others' timestamps are microseconds (draft-ietf-moq-loc, "Timescale").
+func (f *Frames) clock(o *media.Object) *media.Track {
+	if scale, ok := value(o.Properties, propTimescale); ok && scale <= math.MaxUint32 {
+		if f.timed == nil || f.timed.Timescale != uint32(scale) {
+			t := *f.track
+			t.Timescale = uint32(scale)
+			f.timed = &t
+		}
+		f.group = o.Group
+	}
+	if f.timed == nil || f.group != o.Group {
+		return f.track
+	}
+	return f.timed
 }
 
 // configure takes a decoder configuration, unless it is the one that was taken last.

@@ -236,6 +236,20 @@ func TestRoundingFindsTheFrameAgain(t *testing.T) {
 	}
 }
 
+// aiomoqt says the timescale with the first object of a group.
+func TestATimescaleHoldsForItsGroup(t *testing.T) {
+	r := frames(t, media.Track{Kind: media.Audio, Packaging: media.LOC, Codec: "mp4a.40.2", Config: []byte{0x11, 0x90}})
+	first := loc(1, 0, 48000, []byte{0x21})
+	first.Properties = append(first.Properties, media.Property{Type: 0x08, Value: 48000})
+	var got []int64
+	for _, u := range read(t, r, first, loc(1, 1, 49024, []byte{0x21}), loc(2, 0, 1_042_667, []byte{0x21})) {
+		got = append(got, u.Samples[0].DTS)
+	}
+	if diff := cmp.Diff([]int64{48000, 49024, 50048}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSpectralBandReplicationDoublesFrames(t *testing.T) {
 	for config, want := range map[string][2]uint32{
 		"1190":       {48000, 1024}, // AAC-LC
