@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -325,9 +326,25 @@ func (a *asked) cancelled() {
 		}
 		return
 	}
-	if _, err := a.p.d.Read(a.r); !isReset(err, dialect.ResetCancelled) {
-		a.p.t.Fatalf("request stream ended with %v, want CANCELLED", err)
+	if err := stopped(a.p.d, a.st, a.r); err != nil {
+		a.p.t.Fatal(err)
 	}
+}
+
+// stopped waits for the client to end its half of a request's stream, which is r, and to stop ours. It does not reset its half unless
+// that was blocked.
+func stopped(d *dialect.Dialect, st transport.SendStream, r *wire.Reader) error {
+	m, err := d.Read(r)
+	if m != nil || err != nil && !isReset(err, dialect.ResetCancelled) {
+		return fmt.Errorf("request stream ended with %v, %w, want a FIN", m, err)
+	}
+	for err = nil; err == nil; { // until there is no room, or for good
+		_, err = st.Write(make([]byte, 1<<10))
+	}
+	if !isReset(err, dialect.ResetCancelled) {
+		return fmt.Errorf("request stream stopped with %w, want CANCELLED", err)
+	}
+	return nil
 }
 
 func isReset(err error, code uint64) bool {

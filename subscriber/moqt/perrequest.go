@@ -96,14 +96,12 @@ func write(ctx context.Context, st transport.SendStream, b []byte) error {
 	return err
 }
 
-// endStream ends a request that has a stream of its own.
+// endStream ends a request that has a stream of its own. STOP_SENDING cancels it (moq-transport-18, "Request Cancellation and
+// Rejection"). It is not reset: over QUIC itself moq-rs reads the code of a reset as one of WebTransport, which it is not, and ends
+// the session (moq-transport 0.17.0).
 func endStream(st transport.Stream) func(ctx context.Context, cancelled bool) {
-	return func(_ context.Context, cancelled bool) {
-		if cancelled {
-			st.Reset(dialect.ResetCancelled)
-		} else {
-			_ = st.Close()
-		}
+	return func(context.Context, bool) {
+		_ = st.Close()
 		st.Cancel(dialect.ResetCancelled)
 	}
 }

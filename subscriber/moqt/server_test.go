@@ -199,7 +199,7 @@ func TestAPublishedTrackIsGivenBack(t *testing.T) {
 			if m, ok := p.read(p.requests).(*dialect.Unsubscribe); !ok || m.RequestID != 0 {
 				t.Errorf("%#v", m)
 			}
-		} else if _, err := p.d.Read(p.reader(o.st)); !isReset(err, dialect.ResetCancelled) {
+		} else if err := stopped(p.d, o.st, p.reader(o.st)); err != nil {
 			t.Error(err)
 		}
 		lives(t, ran)
@@ -393,7 +393,7 @@ func TestNamespacesAreRefusedAndGivenUp(t *testing.T) {
 				if m, ok := p.read(p.requests).(*dialect.UnsubscribeNamespace); !ok {
 					t.Errorf("%#v", m)
 				}
-			} else if _, err := d.Read(x.r); !isReset(err, dialect.ResetCancelled) {
+			} else if err := stopped(d, x.st, x.r); err != nil {
 				t.Error(err)
 			}
 		})

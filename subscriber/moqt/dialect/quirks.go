@@ -22,6 +22,7 @@ import "strings"
 //	status 1 from 16 on                                   left out, as what does not exist is                 moq-rs
 //	ends of ranges in fetch streams without deltas        the text leaves it open (18 and later)              moxygen, Shaka
 //	REGISTER of a token without a cache                   taken for USE_VALUE, as the drafts ask              moxygen
+//	requests are ended by FIN and STOP_SENDING            a reset ends the session over QUIC (17 and later)   moq-rs
 //	streams and datagrams of unknown aliases              parked, in bounds: they overtake SUBSCRIBE_OK       everybody
 //	a FIN within an object                                only the rest of that stream is lost                everybody
 //	a FETCH without an answer, in 16                      it reads that of 14, and does not say who it is:    Eyevinn/moqtransport v0.9.0
