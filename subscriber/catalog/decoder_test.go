@@ -282,6 +282,18 @@ func TestHeadersAreBoundedTogether(t *testing.T) {
 	}
 }
 
+// moq-pub 0.10 writes a namespace as an absolute path.
+func TestANamespaceMayBeAnAbsolutePath(t *testing.T) {
+	for written, want := range map[string]string{"/cf/one": "cf one", "/cf/two": "cf two", "cf/two": "cf two"} {
+		d := catalog.NewDecoder(catalog.Config{Namespace: []string{"cf", "one"}, Track: ".catalog"})
+		c, err := d.Decode(object(0, 0, []byte(`{"version":1,"streamingFormat":1,"commonTrackFields":{"namespace":"`+written+`","packaging":"cmaf"},
+			"tracks":[{"name":"1.m4s","selectionParams":{"codec":"avc1.42c00c"}}]}`)))
+		if err != nil || len(c.Tracks) != 1 || strings.Join(c.Tracks[0].Namespace, " ") != want {
+			t.Errorf("%s: %+v, %v", written, c, err)
+		}
+	}
+}
+
 func TestNamesHaveTheBoundsOfTheTransport(t *testing.T) {
 	for namespace, want := range map[string]int{
 		`["a"]`: 1, `["a"` + strings.Repeat(`,"a"`, 31) + `]`: 1, `["a"` + strings.Repeat(`,"a"`, 32) + `]`: 0, `["a",""]`: 0,

@@ -9,7 +9,8 @@ import (
 
 // namespaceOf reads a namespace field. Absent, it is the catalog's own. The specification leaves open how a tuple becomes a
 // string, so every join of the catalog's namespace that publishers write means the catalog's; anything else is split at "/"
-// exactly if the catalog's namespace has several fields. An array of strings is a tuple as it stands.
+// exactly if the catalog's namespace has several fields. Cloudflare's moq-pub puts a "/" in front, and no field is empty. An array
+// of strings is a tuple as it stands.
 func namespaceOf(f fields, field string, own []string) []string {
 	var tuple []string
 	if f.has(field) && json.Unmarshal(f[field], &tuple) == nil && len(tuple) > 0 {
@@ -17,6 +18,9 @@ func namespaceOf(f fields, field string, own []string) []string {
 	}
 	s, ok := f.text(field)
 	if !ok || s == "" || isJoin(s, own) {
+		return own
+	}
+	if s = strings.TrimPrefix(s, "/"); isJoin(s, own) {
 		return own
 	}
 	if len(own) > 1 {
