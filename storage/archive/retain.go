@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/bits"
 	"time"
@@ -120,12 +121,15 @@ func (k *Keeper) Run(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
+		case errors.Is(err, storage.ErrFull) && !failing:
+			k.log.Error("the store is full to the last byte, so that nothing in it can be given up either: make room", "err", err)
 		case err != nil && !failing:
 			k.log.Warn("retention cannot delete and keeps trying", "err", err)
 		case err == nil && failing:
 			k.log.Info("retention goes on")
 		}
 		failing = err != nil
+		k.cfg.Metrics.cramped(k.cfg.Name, k.cfg.Channel, k.cramped || errors.Is(err, storage.ErrFull))
 		wait := passEvery
 		if urgent = urgent && !freed && !k.cramped; urgent {
 			wait = passSoon
@@ -308,7 +312,6 @@ func (k *Keeper) cram(is bool) {
 		k.log.Error("the store is full and all that is in it must be kept: make room, or lower the limits of dvr or retain")
 	}
 	k.cramped = is
-	k.cfg.Metrics.cramped(k.cfg.Name, k.cfg.Channel, is)
 }
 
 // deletable is the slot before which media may go: no document has listed it for the grace time. If it is urgent it need not be that

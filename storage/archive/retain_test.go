@@ -280,33 +280,6 @@ func TestWhatTheFartherArchiveNeedsStaysUntilThereIsNoRoom(t *testing.T) {
 	})
 }
 
-// What a document has listed a moment ago stays for the grace time even if there is no room: somebody may still have that document.
-func TestWhatWasListedAMomentAgoStaysEvenIfThereIsNoRoom(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		r := hour(t)
-		r.documents(0, "a", "b")
-		k, _ := keeperOf(r.store, "c", Retain{})
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { k.Run(ctx) })
-		time.Sleep(10 * time.Minute)
-		r.documents(1770, "a", "b")
-		dropped := time.Now()
-		for time.Since(dropped) < 2*leastStay {
-			k.MakeRoom()
-			time.Sleep(time.Second)
-			froms, _ := chunksIn(t, r.store, "c")
-			if there := froms[0] == 0; !there && time.Since(dropped) < leastStay {
-				t.Fatalf("after %v media that was listed is gone", time.Since(dropped))
-			} else if there && time.Since(dropped) > leastStay+2*passSoon {
-				t.Fatalf("after %v there is still no room", time.Since(dropped))
-			}
-		}
-		cancel()
-		wg.Wait()
-	})
-}
-
 // When a Put was refused, a chunk that was not listed for the grace time goes at once, and after it another one if that was not enough;
 // the live window stays.
 func TestRoomIsMadeAtOnce(t *testing.T) {
