@@ -117,8 +117,9 @@ step_storage() {
 		awk -v s="$seconds" -v n="$count" 'BEGIN { d = s * 25 - n; exit !(n > 0 && d < 1 && d > -1) }' ||
 			{ say "FAIL frames and duration do not agree"; failed=1; }
 	done
+	until_ok 120 from_zero "$bucket/legacy.mpd" || failed=1
 	same_documents "$origin" "$bucket" || failed=1
-	(cd .ci/e2e && node players.mjs "http://127.0.0.1:$s3/media/live" --set vod --seconds 8) || failed=1
+	(cd .ci/e2e && node players.mjs "http://127.0.0.1:$s3/media/live" --set vod --seconds 8 --duration "$seconds") || failed=1
 	vods "$bucket" "$count" || failed=1
 	stop packager || failed=1
 	stop publisher-storage || failed=1
@@ -150,6 +151,9 @@ same_documents() {
 	done
 	say "ok   origin and bucket have the same documents"
 }
+
+# from_zero URL: the MPD is that of a recording that nobody watches live any more.
+from_zero() { get "$1" | grep -q '<Period id="0" start="PT0S"'; }
 
 ended() { get "$1" | grep -q '^#EXT-X-ENDLIST'; }
 

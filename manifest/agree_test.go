@@ -5,12 +5,15 @@ import (
 	"math/rand/v2"
 	"path"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moqpack/moqpack/manifest"
+	"github.com/moqpack/moqpack/manifest/dash"
 	"github.com/moqpack/moqpack/manifest/manifesttest"
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
@@ -56,7 +59,8 @@ func TestDocumentsAgreeAtEveryInstant(t *testing.T) {
 				before = step(t, c.Present(), before)
 			}
 			c.End()
-			step(t, c.Present(), before)
+			before = step(t, c.Present(), before)
+			checkZero(t, c.Present(), before["legacy.mpd"])
 		})
 	}
 }
@@ -86,6 +90,54 @@ func step(t *testing.T, p manifest.Presentation, before map[string]string) map[s
 	}
 	checkURIs(t, p, docs)
 	return docs
+}
+
+// checkZero: the MPD that begins at zero says the same of the same segments, moved by one time, and lasts from the first to the last.
+func checkZero(t *testing.T, p manifest.Presentation, live string) {
+	t.Helper()
+	p.Zero = true
+	doc, err := dash.Legacy(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(doc.Body)
+	was, is := parseTimeline(t, live), parseTimeline(t, text)
+	attribute := func(text, name string) int64 {
+		return isoDuration(t, regexp.MustCompile(` ` + name + `="([^"]*)"`).FindStringSubmatch(text)[1])
+	}
+	zero := attribute(live, "start") // of the first period
+	if first := attribute(text, "start"); first != 0 || zero == 0 {
+		t.Errorf("it begins at %d ms, and began at %d ms", first, zero)
+	}
+	if want, got := attribute(live, "mediaPresentationDuration")-zero, attribute(text, "mediaPresentationDuration"); got != want {
+		t.Errorf("it lasts %d ms, want %d", got, want)
+	}
+	for id, slots := range was {
+		for n, s := range slots {
+			s.time = s.time.Add(-time.Duration(zero) * time.Millisecond)
+			if got := is[id][n]; got != s {
+				t.Errorf("segment %d of %s is %+v, want %+v", n, id, got, s)
+			}
+		}
+		if len(is[id]) != len(slots) {
+			t.Errorf("%s has %d segments, and had %d", id, len(is[id]), len(slots))
+		}
+	}
+}
+
+// The last of the media has been live for a minute when nobody watches live any more.
+func TestABroadcastIsOverAMinuteAfterItsEnd(t *testing.T) {
+	c := manifesttest.New(manifesttest.Plan(2, 1, 6), 6, manifesttest.Start, manifesttest.Video("v", 360, 25, 1, 50))
+	c.Play(manifesttest.Start + 10_000)
+	live := c.Present()
+	c.End()
+	p := c.Present()
+	segments := p.Renditions[0].Segments
+	last := &segments[len(segments)-1]
+	end := manifest.UnixMilli(p.Renditions[0].Epoch(last.Epoch), last.End())
+	if live.Over(end.Add(time.Hour)) || p.Over(end.Add(time.Minute-1)) || !p.Over(end.Add(time.Minute)) {
+		t.Error("it is not a minute")
+	}
 }
 
 // checkTruth: the playlist lists the window of the timeline, each segment at its time and with its length.

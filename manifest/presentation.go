@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"errors"
+	"time"
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/segmenter"
@@ -27,6 +28,8 @@ type Presentation struct {
 	// Media is the channel whose media the documents list. Empty: it is their own. Otherwise they are those of a clip, which
 	// nobody has watched live: they begin at zero and never change.
 	Media string
+	// Zero says that a recording is watched live by nobody any more (see Over): its MPD may begin anew, at zero.
+	Zero bool
 	// Start is where players of a clip are asked to begin, in milliseconds of Unix time. 0: with the first segment.
 	Start int64
 }
@@ -66,6 +69,29 @@ func (p *Presentation) Ended() bool {
 		}
 	}
 	return len(p.Renditions) > 0
+}
+
+// goodbye is how long after the end of its media a broadcast may still be watched live.
+const goodbye = time.Minute
+
+// Over reports whether the presentation has ended and everybody has seen the last of it. Until then times stay what they were for
+// those who watch, counted from 1970 on, and the low-latency MPD stays dynamic: when that becomes static, Shaka Player makes a list of
+// all segments since then, and the page dies. Who comes later gets a recording that begins at its beginning.
+func (p *Presentation) Over(now time.Time) bool {
+	if !p.Ended() {
+		return false
+	}
+	for i := range p.Renditions {
+		r := &p.Renditions[i]
+		if k := len(r.Segments); k > 0 {
+			last := &r.Segments[k-1]
+			e := r.Epoch(last.Epoch)
+			if now.Sub(UnixMilli(e, p.End(e, last))) < goodbye {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Listed is what documents list of r: its last full or missing segments, as many as the plan's window holds, from slot From on.

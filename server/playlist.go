@@ -65,31 +65,11 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request, c *channel, ou
 		return err
 	}
 	v := view{kind: name.Kind}
-	v.over = name.Kind == manifest.MPD && over(manifest.Present(c.name, out, c.From()), time.Now())
+	if name.Kind == manifest.MPD || name.Kind == manifest.LegacyMPD {
+		p := manifest.Present(c.name, out, c.From())
+		v.over = p.Over(time.Now())
+	}
 	return s.writeDocument(w, r, s.document(c, out, v), "")
-}
-
-// goodbye is how long after the end of its media a broadcast may still be watched live.
-const goodbye = time.Minute
-
-// over reports whether the presentation has ended and everybody has seen the last of it. Until then its low-latency MPD stays
-// dynamic: when that becomes static, Shaka Player makes a list of all segments since 1970, and the page of who is watching dies.
-// Who comes later gets a recording that begins at its beginning.
-func over(p manifest.Presentation, now time.Time) bool {
-	if !p.Ended() {
-		return false
-	}
-	for i := range p.Renditions {
-		r := &p.Renditions[i]
-		if k := len(r.Segments); k > 0 {
-			last := &r.Segments[k-1]
-			e := r.Epoch(last.Epoch)
-			if now.Sub(manifest.UnixMilli(e, p.End(e, last))) < goodbye {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // settle waits until every rendition is ready, or one is established. When that takes too long, one that is ready is enough.

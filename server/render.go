@@ -11,6 +11,7 @@ import (
 
 // render calls the writer of the view.
 func render(p manifest.Presentation, v view) (manifest.Document, error) {
+	p.Zero = v.over
 	switch v.kind {
 	case manifest.Multivariant:
 		return hls.Multivariant(p)

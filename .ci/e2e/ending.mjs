@@ -8,7 +8,8 @@ import { artefacts, browse, Checks, here, serve, sleep, watch } from './lib.mjs'
 import { join } from 'node:path';
 
 const LATEST_MS = 20000; // to come to the end: plain views are three segments behind it
-const GOODBYE_MS = 62000; // until the low-latency MPD is that of a recording
+const GOODBYE_MS = 62000; // until MPDs are those of a recording, which begins at zero
+const LONGEST_S = 120; // of a recording of 30 segments of 2 s
 
 // halts: may wait for more a moment before the end of the last track.
 const cases = [
@@ -75,6 +76,8 @@ try {
     const z = await until(v, 5000, (s) => s.frames > a.frames + 75);
     checks.check(z.frames > a.frames + 75 && z.audioBytes > a.audioBytes && fatal(z) === '' && !z.ended, `${v.name}: plays the recording`,
       fatal(z) || `from ${a.time.toFixed(2)} to ${z.time.toFixed(2)}, ${z.frames} frames`);
+    const lasts = await v.page.evaluate(() => document.querySelector('video').duration);
+    checks.check(lasts > 10 && lasts < LONGEST_S, `${v.name}: knows how long it is`, `${lasts} s`);
   }));
   await close(late, 'vod');
 } finally {

@@ -32,6 +32,7 @@ const { values: options, positionals } = parseArgs({
     set: { type: 'string' }, // of cases; none: those of the origin
     seconds: { type: 'string', default: '20' },
     channel: { type: 'string', default: 'demo' },
+    duration: { type: 'string' }, // that a recording has, in seconds
   },
 });
 const origin = positionals[0] ?? 'http://127.0.0.1:8080';
@@ -101,6 +102,10 @@ async function run(c) {
   const src = encodeURIComponent(`${origin}/${options.channel}/${c.path}`);
   const result = await play(page, `${pages.url}/pages/${c.page}.html?src=${src}`, Number(options.seconds));
   judge(checks, c, result, log);
+  if (options.duration) {
+    const lasts = await page.evaluate(() => document.querySelector('video').duration);
+    checks.check(Math.abs(lasts - Number(options.duration)) < 1, `it is ${options.duration} s long`, `${lasts} s`);
+  }
   await page.screenshot({ path: join(artefacts, `${c.name}.png`) });
   await writeFile(join(artefacts, `${c.name}.json`), JSON.stringify({ ...result, log }, null, 1));
   await page.close();

@@ -41,8 +41,9 @@ func Legacy(p manifest.Presentation) (manifest.Document, error) {
 	return document(&p, m)
 }
 
-// recording is the static MPD of a broadcast that has ended. Nothing that was promised changes: the same segments keep their
-// numbers and times, so that whoever watches now sees the last of it.
+// recording is the static MPD of a broadcast that has ended. As long as somebody may watch it live nothing that was promised changes:
+// the same segments keep their numbers and times, so that whoever watches sees the last of it. Then times begin at zero, for players
+// take the end of a static presentation for its duration.
 func recording(p manifest.Presentation) (manifest.Document, error) {
 	m := mpd.NewMPD(mpd.STATIC_TYPE)
 	m.Profiles = mpd.PROFILE_LIVE
@@ -60,17 +61,17 @@ func recording(p manifest.Presentation) (manifest.Document, error) {
 	if len(m.Periods) == 0 {
 		return manifest.Document{}, manifest.ErrNotYet
 	}
-	if p.Media != "" {
-		clip(&p, m, end)
+	if p.Media != "" || p.Zero {
+		zero(m, end)
 	} else {
 		finish(m, end)
 	}
 	return document(&p, m)
 }
 
-// clip moves the presentation from Unix time to zero, which availabilityStartTime then tells the wall clock time of, and begins
-// it with the first picture. end is in milliseconds of Unix time.
-func clip(p *manifest.Presentation, m *mpd.MPD, end int64) {
+// zero moves the presentation from Unix time to zero, which availabilityStartTime then tells the wall clock time of. end is in
+// milliseconds of Unix time.
+func zero(m *mpd.MPD, end int64) {
 	zero := time.Duration(*m.Periods[0].Start)
 	for _, period := range m.Periods {
 		period.Start = duration(time.Duration(*period.Start) - zero)

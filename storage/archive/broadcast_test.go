@@ -125,6 +125,27 @@ func TestABroadcastThatComesBackGoesOn(t *testing.T) {
 	})
 }
 
+// Who watched live has seen the last of it a minute after the end. Then the MPD begins at zero, for those who come later.
+func TestTheMPDOfARecordingBeginsAtZero(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.UnixMilli(2000 * begin)))
+		b, s := newBroadcast(t, 6, "v", "a"), newBucket(t)
+		a := start(t, b, Config{Store: s})
+		b.start(begin)
+		b.live(begin, begin+10)
+		b.end()
+		after(2 * time.Second)
+		if mpd := s.documents()["demo/legacy.mpd"]; !strings.Contains(mpd, `type="static"`) || strings.Contains(mpd, ` start="PT0S"`) {
+			t.Errorf("just after the end:\n%s", mpd)
+		}
+		after(2 * time.Minute)
+		if mpd := s.documents()["demo/legacy.mpd"]; !strings.Contains(mpd, ` start="PT0S" duration="PT12S"`) || !strings.Contains(mpd, ` mediaPresentationDuration="PT12S"`) {
+			t.Errorf("long after the end:\n%s", mpd)
+		}
+		a.stop(t)
+	})
+}
+
 func TestTracksComeAndGo(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b, s := newBroadcast(t, 6, "v1", "v2", "a"), newBucket(t)

@@ -40,6 +40,7 @@ func (r *run) write(ctx context.Context, w *work, names []manifest.Name) error {
 	for range swaps {
 		r.a.freshen(left, true)
 		p := r.a.present(r.plan, w.all)
+		p.Zero = p.Over(time.Now())
 		stale, e := r.swapAll(ctx, &p, left)
 		if e != nil || len(stale) == 0 {
 			err = e
