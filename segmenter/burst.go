@@ -40,7 +40,7 @@ func (l *landing) keep(now time.Time, t *track, u *unit) {
 		l.bytes += len(k.samples[i].Data)
 	}
 	if n := len(k.samples); n > 0 {
-		if lag := behind(now, k.samples[n-1].DTS+int64(k.samples[n-1].Dur), k.init.Timescale); l.lag == nil || lag.Cmp(l.lag) < 0 {
+		if lag := behind(k.clock(now), k.samples[n-1].DTS+int64(k.samples[n-1].Dur), k.init.Timescale); l.lag == nil || lag.Cmp(l.lag) < 0 {
 			l.lag = lag
 		}
 	}

@@ -12,8 +12,10 @@ import (
 // base is how media time becomes slots: n = slot(media time) + shift. It is whole slots, so that it means the same in every
 // timescale.
 type base struct {
-	shift   int64
-	arrival bool // derived from this machine's clock or from what was published before, not from the stream
+	shift int64
+	// arrival: derived from this machine's clock, from when objects say that they were sent, or from what was published before.
+	// Instances may differ in it.
+	arrival bool
 }
 
 // origin is what the base adds to media time, in ticks.
@@ -59,11 +61,31 @@ func (s *Segmenter) baseOf(now time.Time, at int64, timescale uint32, lag *big.R
 			return b
 		}
 	}
+	if wall := s.wall(); wall != nil {
+		if b := (base{shift: s.nearest(wall)}); within(slot+b.shift, unixTolerance) {
+			return b
+		}
+	}
 	// Nothing in the stream says when it is: what arrives now happens now. To the nearest slot, so that instances agree unless
 	// they are very unlucky.
-	duration := new(big.Rat).SetFrac(new(big.Int).SetUint64(g.Num), new(big.Int).SetUint64(g.Den))
-	ahead := new(big.Rat).Quo(lag, duration)
-	return base{shift: floor(ahead.Add(ahead, big.NewRat(1, 2))), arrival: true}
+	return base{shift: s.nearest(lag), arrival: true}
+}
+
+// nearest is how many slots are nearest to so many seconds.
+func (s *Segmenter) nearest(seconds *big.Rat) int64 {
+	n := new(big.Rat).Quo(seconds, rational(s.plan.Grid))
+	return floor(n.Add(n, big.NewRat(1, 2)))
+}
+
+// wall is the Unix time at media time zero as the catalog says it, in seconds: of the first track of which it does, so that all tracks
+// and all instances go by the same. nil: it does not.
+func (s *Segmenter) wall() *big.Rat {
+	for _, t := range s.tracks {
+		if t.info != nil && !t.info.Anchor.IsZero() {
+			return big.NewRat(t.info.Anchor.UnixNano(), int64(time.Second))
+		}
+	}
+	return nil
 }
 
 func absolute(v int64) int64 { return max(v, -v) }

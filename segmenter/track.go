@@ -89,9 +89,19 @@ func (t *track) date(now time.Time, u *unit) {
 		return
 	}
 	last := &u.samples[len(u.samples)-1]
-	if lag := behind(now, last.DTS+int64(last.Dur), u.init.Timescale); t.lag == nil || lag.Cmp(t.lag) < 0 {
+	if lag := behind(u.clock(now), last.DTS+int64(last.Dur), u.init.Timescale); t.lag == nil || lag.Cmp(t.lag) < 0 {
 		t.lag = lag
 	}
+}
+
+// clock is what time it was when the object was sent, as it says itself, or now.
+func (u *unit) clock(now time.Time) time.Time {
+	if u.wall > 0 {
+		if sent := time.UnixMilli(u.wall); sent.Sub(now).Abs() <= unixTolerance {
+			return sent
+		}
+	}
+	return now
 }
 
 // behind is the seconds from at, in ticks, to now.

@@ -67,6 +67,7 @@ type unit struct {
 	init    *media.Init
 	samples []media.Sample
 	said    []demux.Message
+	wall    int64 // milliseconds of Unix time when the object was sent; 0 unknown
 	size    int   // bytes of the object
 	err     error // why there are none
 }
@@ -100,7 +101,7 @@ func (t *track) drain(dst []unit) []unit {
 func (t *track) accept(dst []unit, read []demux.Unit) []unit {
 	for i := range read {
 		r := &read[i]
-		u := unit{loc: r.Location, lost: r.Lost, doubt: r.Doubt, samples: r.Samples, said: r.Messages, size: r.Size, err: r.Err}
+		u := unit{loc: r.Location, lost: r.Lost, doubt: r.Doubt, samples: r.Samples, said: r.Messages, wall: r.Wall, size: r.Size, err: r.Err}
 		u.ended = r.Status == media.EndOfTrack
 		u.last = r.Last || r.Status == media.EndOfGroup || u.ended
 		if r.Header != nil && r.Header != t.header.of {

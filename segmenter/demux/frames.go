@@ -23,6 +23,7 @@ type frame struct {
 	exact          bool // decode and lasts are known
 	decode, lasts  uint64
 	rate, channels uint64 // of audio
+	wall           uint64 // milliseconds of Unix time; 0 unknown
 }
 
 // Frames reads the objects of a track whose packaging leaves the bitstream bare: LOC, hang's legacy container and moq-mi.
@@ -124,7 +125,7 @@ func (f *Frames) read(u *Unit, o *media.Object) error {
 		return err
 	}
 	f.describe(&fr)
-	u.Header = f.header
+	u.Header, u.Wall = f.header, int64(fr.wall)
 	return f.place(u, &fr, &a)
 }
 

@@ -2,6 +2,7 @@ package demux
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/moqpack/moqpack/internal/media"
 )
@@ -32,6 +33,12 @@ func moqmi(_ *media.Track, o *media.Object) (frame, error) {
 		}
 		r.next()
 		f.time, f.scale, f.rate, f.channels = r.next(), r.next(), r.next(), r.next()
+		if len(r.data) > 0 {
+			r.next() // duration
+		}
+	}
+	if len(r.data) > 0 { // nothing depends on it
+		f.wall = min(r.next(), math.MaxInt64/2)
 	}
 	if r.bad || f.scale == 0 || f.scale > 1<<31 || f.rate > 1<<20 || f.channels > 64 {
 		return f, fail(0, fmt.Sprintf("the metadata of %s are malformed", f.codec))
