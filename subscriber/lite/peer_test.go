@@ -2,24 +2,18 @@ package lite
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"math/big"
 	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/quic-go/quic-go/testutils/simnet"
-
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/subscriber/lite/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport/transporttest"
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
@@ -35,35 +29,6 @@ func newest(t *testing.T, test func(t *testing.T, d *dialect.Dialect)) {
 	synctest.Test(t, func(t *testing.T) { test(t, dialect.Draft05()) })
 }
 
-// network is two sockets with 10 ms between them.
-func network(t *testing.T) (client, server *simnet.SimConn) {
-	t.Helper()
-	n := &simnet.Simnet{Router: &simnet.PerfectRouter{}}
-	settings := simnet.NodeBiDiLinkSettings{Latency: 5 * time.Millisecond}
-	client = n.NewEndpoint(&net.UDPAddr{IP: net.IPv4(1, 0, 0, 1), Port: 9001}, settings)
-	server = n.NewEndpoint(&net.UDPAddr{IP: net.IPv4(1, 0, 0, 2), Port: 9002}, settings)
-	if err := n.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close(); server.Close(); n.Close() })
-	return client, server
-}
-
-func certificate(t *testing.T) *tls.Config {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"peer"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-}
-
 // peer is a scripted publisher: it does what a test says, and nothing else.
 type peer struct {
 	t    *testing.T
@@ -74,8 +39,8 @@ type peer struct {
 // inSession connects a session and a peer, and ends both when the test does. Run's error comes from the returned channel.
 func inSession(t *testing.T, d *dialect.Dialect, c Config) (*Session, *peer, chan error) {
 	t.Helper()
-	client, server := network(t)
-	ln, err := transport.Listen(server, []string{d.ALPN}, certificate(t))
+	client, server, _ := transporttest.Network(t)
+	ln, err := transport.Listen(server, []string{d.ALPN}, transporttest.Certificate(t))
 	if err != nil {
 		t.Fatal(err)
 	}

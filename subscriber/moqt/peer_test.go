@@ -2,26 +2,19 @@ package moqt
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/quic-go/quic-go/testutils/simnet"
-
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport/transporttest"
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
@@ -44,55 +37,12 @@ func oneDraft(t *testing.T, d *dialect.Dialect, test func(t *testing.T, d *diale
 	t.Run(d.ALPN, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, d) }) })
 }
 
-// cable is a network that can be cut.
-type cable struct {
-	simnet.PerfectRouter
-	cut atomic.Bool
-}
-
-func (c *cable) SendPacket(p simnet.Packet) error {
-	if c.cut.Load() {
-		return nil
-	}
-	return c.PerfectRouter.SendPacket(p)
-}
-
-// network is two sockets with 10 ms between them.
-func network(t *testing.T) (client, server *simnet.SimConn, c *cable) {
-	t.Helper()
-	c = &cable{}
-	n := &simnet.Simnet{Router: c}
-	settings := simnet.NodeBiDiLinkSettings{Latency: 5 * time.Millisecond}
-	client = n.NewEndpoint(&net.UDPAddr{IP: net.IPv4(1, 0, 0, 1), Port: 9001}, settings)
-	server = n.NewEndpoint(&net.UDPAddr{IP: net.IPv4(1, 0, 0, 2), Port: 9002}, settings)
-	if err := n.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close(); server.Close(); n.Close() })
-	return client, server, c
-}
-
-func certificate(t *testing.T) *tls.Config {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"peer"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-}
-
 // peer is a scripted publisher: it does what a test says, and nothing else.
 type peer struct {
 	t        *testing.T
 	d        *dialect.Dialect
 	conn     transport.Conn
-	cable    *cable
+	cable    *transporttest.Cable
 	control  transport.SendStream // ours
 	requests *wire.Reader         // our control stream; OneStream: on which requests come, too
 	id       uint64               // OneStream: of the session's next request
@@ -112,8 +62,8 @@ func inSession(t *testing.T, d *dialect.Dialect, c Config) (*Session, *peer, cha
 
 func connect(t *testing.T, d *dialect.Dialect, c Config) (*Session, *peer) {
 	t.Helper()
-	client, server, cable := network(t)
-	ln, err := transport.Listen(server, []string{d.ALPN}, certificate(t))
+	client, server, cable := transporttest.Network(t)
+	ln, err := transport.Listen(server, []string{d.ALPN}, transporttest.Certificate(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,8 +79,8 @@ func connect(t *testing.T, d *dialect.Dialect, c Config) (*Session, *peer) {
 // accepted is inSession with a peer that has dialled.
 func accepted(t *testing.T, d *dialect.Dialect, c Config) (*Session, *peer, chan error) {
 	t.Helper()
-	client, server, cable := network(t)
-	ln, err := transport.Listen(server, []string{d.ALPN}, certificate(t))
+	client, server, cable := transporttest.Network(t)
+	ln, err := transport.Listen(server, []string{d.ALPN}, transporttest.Certificate(t))
 	if err != nil {
 		t.Fatal(err)
 	}

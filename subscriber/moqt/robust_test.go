@@ -10,6 +10,7 @@ import (
 
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport/transporttest"
 )
 
 // long is a token that does not fit what quic-go writes without waiting.
@@ -18,8 +19,8 @@ func long() []Token { return []Token{{Value: make([]byte, 8<<10)}} }
 // toDeafPeer connects to a peer that accepts connections and streams, but gives them no more room than a few bytes.
 func toDeafPeer(t *testing.T, d *dialect.Dialect, c Config) (*Session, *quic.Conn) {
 	t.Helper()
-	client, server, _ := network(t)
-	tc := certificate(t)
+	client, server, _ := transporttest.Network(t)
+	tc := transporttest.Certificate(t)
 	tc.NextProtos = []string{d.ALPN}
 	ln, err := (&quic.Transport{Conn: server}).Listen(tc, &quic.Config{
 		InitialStreamReceiveWindow: 8, MaxStreamReceiveWindow: 8, EnableDatagrams: true,

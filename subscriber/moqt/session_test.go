@@ -12,6 +12,7 @@ import (
 
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport/transporttest"
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
@@ -37,8 +38,8 @@ func TestThePeersDraftIsTaken(t *testing.T) {
 		{[]string{"moqt-99"}, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			client, server, _ := network(t)
-			ln, err := transport.Listen(server, v.peer, certificate(t))
+			client, server, _ := transporttest.Network(t)
+			ln, err := transport.Listen(server, v.peer, transporttest.Certificate(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +216,7 @@ func TestAKilledPeerIsNoticed(t *testing.T) {
 		sub, _ := subscribed(t, s, p, newRecorder())
 		time.Sleep(time.Minute)
 		lives(t, ran) // keep-alives
-		p.cable.cut.Store(true)
+		p.cable.Cut.Store(true)
 		killed := time.Now()
 		if e := closes(t, ran); !errors.Is(e, ErrTimeout) || time.Since(killed) > 8*time.Second {
 			t.Errorf("%v after %v", e, time.Since(killed))

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/transport/transporttest"
 )
 
 func TestTheCrowdIsBounded(t *testing.T) {
@@ -55,8 +57,8 @@ func TestOneIPv6NetworkIsOneHost(t *testing.T) {
 // guarded is a listener for whoever comes, and who dials it.
 func guarded(t *testing.T) (*Listener, Dialer) {
 	t.Helper()
-	pc, ps := network(t)
-	ln, err := ListenFor(ps, Limits{All: 4, Strangers: 4, PerHost: 4}, []string{"moqt-18"}, certificate(t))
+	pc, ps, _ := transporttest.Network(t)
+	ln, err := ListenFor(ps, Limits{All: 4, Strangers: 4, PerHost: 4}, []string{"moqt-18"}, transporttest.Certificate(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 	"github.com/quic-go/quic-go/quicvarint"
+
+	"github.com/moqpack/moqpack/subscriber/moqt/transport/transporttest"
 )
 
 // old is a server as quinn's are: it knows draft 02's setting and no other, only the protocol "webtransport", and no
@@ -26,10 +28,10 @@ type old struct {
 
 // serveOld serves old on a network, and returns how to reach it.
 func serveOld(t *testing.T, settings map[uint64]uint64, answer func(w http.ResponseWriter, r *http.Request)) (Dialer, *old) {
-	pc, ps := network(t)
+	pc, ps, _ := transporttest.Network(t)
 	o := &old{t: t, answer: answer, conns: make(chan *quic.Conn, 8)}
 	o.server = http3.Server{EnableDatagrams: true, AdditionalSettings: settings, Handler: http.HandlerFunc(o.request)}
-	tc := certificate(t)
+	tc := transporttest.Certificate(t)
 	tc.NextProtos = []string{"h3"}
 	tr := &quic.Transport{Conn: ps}
 	ln, err := tr.Listen(tc, &quic.Config{EnableDatagrams: true})

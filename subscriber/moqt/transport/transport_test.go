@@ -3,50 +3,15 @@ package transport
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"testing"
 	"testing/synctest"
-	"time"
 
-	"github.com/quic-go/quic-go/testutils/simnet"
+	"github.com/moqpack/moqpack/subscriber/moqt/transport/transporttest"
 )
-
-// network is two sockets with 10 ms between them.
-func network(t *testing.T) (client, server net.PacketConn) {
-	t.Helper()
-	n := &simnet.Simnet{Router: &simnet.PerfectRouter{}}
-	settings := simnet.NodeBiDiLinkSettings{Latency: 5 * time.Millisecond}
-	c := n.NewEndpoint(&net.UDPAddr{IP: net.IPv4(1, 0, 0, 1), Port: 9001}, settings)
-	s := n.NewEndpoint(&net.UDPAddr{IP: net.IPv4(1, 0, 0, 2), Port: 9002}, settings)
-	if err := n.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close(); s.Close(); n.Close() })
-	return c, s
-}
-
-func certificate(t *testing.T) *tls.Config {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"peer"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-}
 
 func dialer(client net.PacketConn, protocols ...string) Dialer {
 	return Dialer{
@@ -65,8 +30,8 @@ func everyWay(t *testing.T, test func(t *testing.T, client, server Conn)) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				pc, ps := network(t)
-				ln, err := Listen(ps, []string{"moqt-18", "moqt-16"}, certificate(t))
+				pc, ps, _ := transporttest.Network(t)
+				ln, err := Listen(ps, []string{"moqt-18", "moqt-16"}, transporttest.Certificate(t))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -236,8 +201,8 @@ func TestAStreamWithoutAHeaderYetHoldsUpNoOther(t *testing.T) {
 
 func TestListenerTellsThoseThatItHasNothingFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pc, ps := network(t)
-		ln, err := Listen(ps, []string{"moqt-18"}, certificate(t))
+		pc, ps, _ := transporttest.Network(t)
+		ln, err := Listen(ps, []string{"moqt-18"}, transporttest.Certificate(t))
 		if err != nil {
 			t.Fatal(err)
 		}
