@@ -58,9 +58,6 @@ func (e *Events) read(payload []byte) ([]media.Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(payload) > maxDocument {
-		return nil, fmt.Errorf("demux: event timeline: it has more than %d bytes", maxDocument)
-	}
 	var records []json.RawMessage
 	if err := json.Unmarshal(payload, &records); err != nil {
 		return nil, fmt.Errorf("demux: event timeline: %w", err)
@@ -216,16 +213,17 @@ func (d *cueData) style() string {
 
 // inflate undoes the compression, which its magic number tells (draft-ietf-moq-msf, "Compression Signaling").
 func inflate(payload []byte) ([]byte, error) {
-	if !bytes.HasPrefix(payload, []byte{0x1f, 0x8b}) {
-		return payload, nil
+	if bytes.HasPrefix(payload, []byte{0x1f, 0x8b}) {
+		r, err := gzip.NewReader(bytes.NewReader(payload))
+		if err != nil {
+			return nil, fmt.Errorf("demux: event timeline: %w", err)
+		}
+		if payload, err = io.ReadAll(io.LimitReader(r, maxDocument+1)); err != nil {
+			return nil, fmt.Errorf("demux: event timeline: %w", err)
+		}
 	}
-	r, err := gzip.NewReader(bytes.NewReader(payload))
-	if err != nil {
-		return nil, fmt.Errorf("demux: event timeline: %w", err)
+	if len(payload) > maxDocument {
+		return nil, fmt.Errorf("demux: event timeline: it has more than %d bytes", maxDocument)
 	}
-	out, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
-	if err != nil {
-		return nil, fmt.Errorf("demux: event timeline: %w", err)
-	}
-	return out, nil
+	return payload, nil
 }

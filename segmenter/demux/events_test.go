@@ -66,6 +66,9 @@ func TestEventsAreBounded(t *testing.T) {
 	if units := e.Read(nil, large); units[0].Err == nil {
 		t.Error("5 MiB were read")
 	}
+	if _, err := demux.NewRecords(&media.Track{EventType: "urn:example"}).Read(large); err == nil {
+		t.Error("5 MiB of records were read")
+	}
 	long := fmt.Sprintf(`[{"data":{"start":0,"end":9,"text":"%s"}},{"data":{"start":9,"end":10,"text":"short"}}]`, strings.Repeat("x", 20<<10))
 	if d := cmp.Diff([]string{"9-10 short"}, said(t, e, long)); d != "" {
 		t.Error(d)

@@ -24,6 +24,9 @@ const (
 	spliceUnspecified = 0xFFF // splice_command_length of old encoders
 )
 
+// maxSignals bounds what one message announces: each becomes an event.
+const maxSignals = 32
+
 // PTSPeriod is after how many ticks the clock of an MPEG-2 transport stream begins anew: 26.5 hours.
 const PTSPeriod = 1 << 33
 
@@ -146,6 +149,9 @@ func (r *cursor) descriptors(pts int64) (signals []Signal) {
 		next := at + 2 + size
 		if r.err == nil && next > end {
 			r.err = fail(at, fmt.Sprintf("a descriptor of %d bytes reaches beyond its loop", size))
+		}
+		if r.err == nil && len(signals) == maxSignals {
+			r.err = fail(at, fmt.Sprintf("more than %d descriptors", maxSignals))
 		}
 		if r.err == nil && tag == tagSegmentation && size >= 4 && r.u(32) == cuei {
 			in := cursor{data: r.data[:next], at: r.at}

@@ -84,6 +84,24 @@ func TestSplicesThatLieAreNamed(t *testing.T) {
 	}
 }
 
+func TestSignalsOfOneSpliceAreBounded(t *testing.T) {
+	section := func(n int) []byte {
+		var loop []byte
+		for i := range n {
+			loop = append(loop, 2, 9, 'C', 'U', 'E', 'I', 0, 0, 0, byte(i), 0xff)
+		}
+		size := 17 + 1 + len(loop)
+		b := []byte{0xfc, byte(size >> 8), byte(size), 0, 0, 0, 0, 0, 0, 0, 0xff, 0xf0, 1, 6, 0x7f, byte(len(loop) >> 8), byte(len(loop))}
+		return append(append(b, loop...), 0, 0, 0, 0)
+	}
+	if _, signals, err := demux.Splice(section(32)); err != nil || len(signals) != 32 {
+		t.Errorf("32 are %d: %v", len(signals), err)
+	}
+	if _, signals, err := demux.Splice(section(33)); err == nil {
+		t.Errorf("33 are %d", len(signals))
+	}
+}
+
 func TestEncryptedSplicesArePassedOn(t *testing.T) {
 	b := decoded(t, insertOut)
 	b[4] |= 0x80
