@@ -62,7 +62,14 @@ func record(ctx context.Context, w io.Writer, ch *config.Channel, path string, d
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()
 	}
-	err = follow(ctx, src, everything{}, newProgress(w, 0), out.Size)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	err = follow(ctx, src, everything{}, newProgress(w, 0), func() int64 {
+		if out.Err() != nil {
+			stop()
+		}
+		return out.Size()
+	})
 	if err = errors.Join(err, out.Close()); err != nil {
 		return err
 	}

@@ -110,6 +110,13 @@ func (w *Writer) Size() int64 {
 	return w.size
 }
 
+// Err is the first error that there was, such as a full disk: what comes behind it is of no use.
+func (w *Writer) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
 func (w *Writer) line(v any) {
 	b, err := json.Marshal(v)
 	if err == nil {
