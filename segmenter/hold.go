@@ -22,6 +22,9 @@ const (
 	sampleCost = 48
 )
 
+// cost is what counts of it in Config.HoldBytes.
+func (h *held) cost() int { return h.unit.size + unitCost + sampleCost*len(h.unit.samples) }
+
 // hold measures a unit and keeps it until all tracks are measured.
 func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit) error {
 	if t.text == nil { // nobody goes by the time of text
@@ -32,8 +35,9 @@ func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit) 
 	if len(s.held) == 0 {
 		s.since = now
 	}
-	s.held = append(s.held, held{t, *u, now})
-	s.heldBytes += u.size + unitCost + sampleCost*len(u.samples)
+	h := held{t, *u, now}
+	s.held = append(s.held, h)
+	s.heldBytes += h.cost()
 	return s.settle(ctx, now, s.heldBytes > s.cfg.HoldBytes)
 }
 

@@ -42,6 +42,22 @@ func TestPlanDoesNotWaitForBytesWithoutBound(t *testing.T) {
 	}
 }
 
+func TestATrackThatIsGoneHoldsNothing(t *testing.T) {
+	v, a := plain()
+	w := v
+	w.name = "w"
+	small := cfg()
+	small.HoldBytes = 5000
+	c := newChannel(t, small, v, w, a)
+	c.send(w.objects(t, 0, 12)...) // some 3900 bytes
+	if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{v.track(t), a.track(t)}); err != nil {
+		t.Fatal(err)
+	}
+	if c.send(v.objects(t, 0, 12)...); c.Output() != nil {
+		t.Error("what was dropped counts as held")
+	}
+}
+
 // Audio that was there before the first slot of video would only be heard by nobody.
 func TestAudioBeginsWithVideo(t *testing.T) {
 	v, a := plain()

@@ -99,7 +99,13 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 		}
 	}
 	s.tracks = kept
-	s.held = slices.DeleteFunc(s.held, func(h held) bool { return !slices.Contains(kept, h.track) })
+	s.held = slices.DeleteFunc(s.held, func(h held) bool {
+		gone := !slices.Contains(kept, h.track)
+		if gone {
+			s.heldBytes -= h.cost()
+		}
+		return gone
+	})
 	if s.settled {
 		s.startTexts()
 	}
