@@ -44,6 +44,10 @@ func parseRelay(s string) (r relay, err error) {
 		return r, fmt.Errorf("port %q is not between 1 and 65535", port)
 	}
 	r.scheme, r.addr, r.path = u.Scheme, net.JoinHostPort(u.Hostname(), port), u.EscapedPath()
+	_, err = url.Parse("//" + r.addr) // "moqt://::" has no such address
+	if _, _, bad := net.SplitHostPort(r.addr); err != nil || bad != nil {
+		return r, fmt.Errorf("%q is no address: %w", r.addr, errors.Join(err, bad))
+	}
 	query, err := r.query(u.RawQuery)
 	if query != "" {
 		r.path += "?" + query
