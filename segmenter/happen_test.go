@@ -77,10 +77,9 @@ func (c *channel) happens() (list []string) {
 	c.t.Helper()
 	for _, e := range c.Output().Events {
 		line := fmt.Sprintf("%d+%d ", e.Start-unix*1000, e.Dur)
-		switch {
-		case e.Splice == nil:
+		if e.Splice == nil {
 			line += fmt.Sprintf("%s %s", e.Scheme, e.Data)
-		default:
+		} else {
 			line += fmt.Sprintf("splice %d %s", e.Splice.Event, []string{"cmd", "out", "in"}[e.Splice.Cue])
 		}
 		list = append(list, line)

@@ -101,8 +101,8 @@ func (r *Records) message(raw json.RawMessage) (m Message, err error) {
 	if err := m.index(&e); err != nil {
 		return m, err
 	}
-	switch {
-	case r.scheme == SchemeSplice, r.scheme == schemeSpliceXML:
+	switch r.scheme {
+	case SchemeSplice, schemeSpliceXML:
 		var d spliceData
 		if err := json.Unmarshal(e.Data, &d); err != nil || d.Payload == "" {
 			return m, fmt.Errorf("it has no scte35_payload")
