@@ -16,10 +16,11 @@ const hertz = 90000
 
 // Bounds of events.
 const (
-	maxEvents = 4096
-	farEvent  = time.Hour   // how far ahead of the media an event may be announced
-	lateEvent = time.Hour   // how long an event may go on that has no end
-	preRoll   = time.Minute // how long before a splice its message may come with the time at which it came
+	maxEvents     = 4096
+	maxEventBytes = 1 << 20     // of data, in all: every document lists it
+	farEvent      = time.Hour   // how far ahead of the media an event may be announced
+	lateEvent     = time.Hour   // how long an event may go on that has no end
+	preRoll       = time.Minute // how long before a splice its message may come with the time at which it came
 )
 
 var errEventTime = errors.New("the time of the event is not that of the broadcast")
@@ -127,7 +128,12 @@ func (s *Segmenter) happen(e timeline.Event) (isNew bool, err error) {
 	if !isNew {
 		return false, nil
 	}
-	for len(list) > maxEvents || list[0].End() < oldest && len(list) > 1 {
+	size := 0
+	for i := range list {
+		size += len(list[i].Data)
+	}
+	for len(list) > maxEvents || size > maxEventBytes || list[0].End() < oldest && len(list) > 1 {
+		size -= len(list[0].Data)
 		list = list[1:]
 	}
 	s.happened = list

@@ -238,6 +238,23 @@ func TestEventsThatLieAreRefusedWithTheirPlace(t *testing.T) {
 	}
 }
 
+func TestTheDataOfEventsIsBounded(t *testing.T) {
+	v, a := plain()
+	c := eventful(t, "urn:example", v, a)
+	c.send(interleave(v.objects(t, 0, 100), a.objects(t, 0, 200))...)
+	for i := range 300 {
+		at := unix*1000 + 3000 + i
+		c.send(noted(uint64(i), 0, 4000, fmt.Sprintf(`{"m":%d,"data":"%08d%s"}`, at, i, strings.Repeat("x", 8000))))
+	}
+	size, list := 0, c.Output().Events
+	for i := range list {
+		size += len(list[i].Data)
+	}
+	if size < 1<<20-8192 || size > 1<<20 || list[len(list)-1].Start != unix*1000+3299 {
+		t.Errorf("%d events with %d bytes, up to %d", len(list), size, list[len(list)-1].Start-unix*1000)
+	}
+}
+
 func TestARestartForgetsNoEvent(t *testing.T) {
 	v, a := plain()
 	c := eventful(t, "urn:scte:scte35:2013:bin", v, a)
