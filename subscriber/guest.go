@@ -202,7 +202,7 @@ func (g *guest) admit(namespace []string, tokens []moqt.Token) (Permit, error) {
 
 // announced takes in an announcement, or says why not.
 func (g *guest) announced(namespace []string, tokens []moqt.Token) error {
-	return g.settle(namespace, tokens, func(s *stay) error { s.announced = true; return nil })
+	return g.settle(namespace, tokens, func(s *stay) error { s.announced++; return nil })
 }
 
 // settle has the guest stay in the namespace's room, for what note notes unless it fails.
@@ -238,7 +238,7 @@ func (g *guest) settle(namespace []string, tokens []moqt.Token, note func(*stay)
 
 // withdrawn takes the end of an announcement in.
 func (g *guest) withdrawn(namespace []string) {
-	g.unsettle(namespace, func(s *stay) { s.announced = false })
+	g.unsettle(namespace, func(s *stay) { s.announced = max(0, s.announced-1) })
 }
 
 // unsettle ends the guest's stay if nothing that note leaves keeps it there.
@@ -249,7 +249,7 @@ func (g *guest) unsettle(namespace []string, note func(*stay)) {
 	if s == nil {
 		return
 	}
-	if note(s); s.announced || s.offers > 0 {
+	if note(s); s.announced > 0 || s.offers > 0 {
 		return
 	}
 	delete(g.stays, spell(namespace))

@@ -81,7 +81,7 @@ func (s *stay) find(ctx context.Context, name moqt.TrackName) *push {
 	defer timer.Stop()
 	for {
 		s.mu.Lock()
-		p, pushed, announced := s.pushes[spellTrack(name)], s.pushed, s.announced
+		p, pushed, announced := s.pushes[spellTrack(name)], s.pushed, s.announced > 0
 		s.mu.Unlock()
 		if p != nil || announced {
 			return p

@@ -83,8 +83,8 @@ type stay struct {
 	namespace []string
 	over      chan struct{} // closed by leave
 
-	announced bool // guarded by guest.mu, as is offers
-	offers    int  // tracks that it pushes
+	announced int // announcements: the end of one may be told after the beginning of the next. Guarded by guest.mu, as is offers
+	offers    int // tracks that it pushes
 }
 
 // NewReception makes one that is yet to be run.
