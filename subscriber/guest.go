@@ -167,7 +167,8 @@ func (g *guest) ask(ctx context.Context, s liteSession) error {
 	if _, refused := errors.AsType[*moqt.RequestError](err); refused {
 		return &moqt.SessionError{Reason: errNothing.Error(), Err: errNothing}
 	}
-	return nil // the session says why
+	g.leaveAll() // none may be taken to exist any longer
+	return nil   // the session says why, if it has ended
 }
 
 // goaway asks the guest to leave, where there is a way to.

@@ -116,12 +116,12 @@ func (r *Reception) Run(ctx context.Context, pc net.PacketConn) error {
 	}
 }
 
-// Watch tells f which namespaces under the prefix are published that only a Permit for all Below it covers, as they come and go, until
-// ctx ends. One that is told of twice has begun anew, or has another publisher. f is called by one goroutine.
-func (r *Reception) Watch(ctx context.Context, prefix []string, f func(namespace []string, active bool)) error {
+// Watch tells f what is published by the Permit for the namespace, or for all below it, as it comes and goes, until ctx ends. What it is
+// told of twice has begun anew, or has another publisher. f is called by one goroutine.
+func (r *Reception) Watch(ctx context.Context, namespace []string, below bool, f func(namespace []string, active bool)) error {
 	known := map[string]room{}
 	for {
-		now, changed := r.under(prefix)
+		now, changed := r.by(namespace, below)
 		for key, was := range known {
 			if _, still := now[key]; !still {
 				f(was.namespace, false)
@@ -141,13 +141,13 @@ func (r *Reception) Watch(ctx context.Context, prefix []string, f func(namespace
 	}
 }
 
-// under is what Watch tells of, and a channel that is closed when that may have changed.
-func (r *Reception) under(prefix []string) (now map[string]room, changed <-chan struct{}) {
+// by is what Watch tells of, and a channel that is closed when that may have changed.
+func (r *Reception) by(namespace []string, below bool) (now map[string]room, changed <-chan struct{}) {
 	now = map[string]room{}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for key, o := range r.rooms {
-		if o.permit.Below && slices.Equal(o.permit.Namespace, prefix) {
+		if o.permit.Below == below && slices.Equal(o.permit.Namespace, namespace) {
 			now[key] = *o
 		}
 	}
@@ -266,10 +266,12 @@ var (
 	errTooMuch    = fmt.Errorf("%w: too many namespaces or tracks in one session", moqt.ErrBusy)
 )
 
-// complain logs a refusal, but not as often as somebody can be refused, and counts it.
+// complain logs a refusal of what, but not as often as somebody can be refused, and counts it.
 func (r *Reception) complain(g *guest, what []string, err error) {
-	result, hint := "too_much", "begin another session"
+	result, hint := "bad_request", "see what the publisher does"
 	switch {
+	case errors.Is(err, errTooMuch):
+		result, hint = "too_much", "begin another session"
 	case errors.Is(err, errNotAllowed):
 		result, hint = "not_allowed", fmt.Sprintf("to take it, say --allow '%s' (a channel with this namespace and no relay)", FormatNamespace(what))
 	case errors.Is(err, errNoToken), errors.Is(err, errBadToken):

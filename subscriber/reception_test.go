@@ -354,6 +354,37 @@ func TestAnEncoderThatChokesOnAFetchIsAskedForNoneWhenItReturns(t *testing.T) {
 	})
 }
 
+func TestAPublisherThatWantsToLeaveIsRelieved(t *testing.T) {
+	for _, draft := range []string{"moq-00", "moqt-16", "moqt-18", "moqt-19"} {
+		t.Run(draft, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHall(t, anyUnder("live"))
+				r := h.follow("live", "one")
+				p := studio(t, "live/one")
+				first := h.encoder(p, draft, sim.Dial{})
+				elapse(6 * time.Second)
+				p.Goaway("")
+				elapse(time.Second)
+				second := h.encoder(p, draft, sim.Dial{})
+				elapse(5 * time.Second)
+				if s := r.state(); s.Relay != second.node.LocalAddr().String() {
+					t.Errorf("%+v", s)
+				}
+				first.stop()
+				elapse(5 * time.Second)
+				r.seamless("video-360", 8*16)
+				r.with(func() {
+					for _, s := range r.states[2:] { // before, nobody was there
+						if s.Phase == subscriber.Connecting {
+							t.Errorf("interrupted: %+v", r.states)
+						}
+					}
+				})
+			})
+		})
+	}
+}
+
 func TestPublishersAreAskedToLeave(t *testing.T) {
 	for _, draft := range []string{"moq-00", "moqt-16", "moqt-17", "moqt-18", "moqt-19"} {
 		t.Run(draft, func(t *testing.T) {
@@ -377,7 +408,7 @@ func TestWatchTellsWhatIsPublished(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go func() {
-			_ = h.r.Watch(ctx, []string{"live"}, func(ns []string, active bool) { told <- fmt.Sprint(strings.Join(ns, "/"), " ", active) })
+			_ = h.r.Watch(ctx, []string{"live"}, true, func(ns []string, active bool) { told <- fmt.Sprint(strings.Join(ns, "/"), " ", active) })
 		}()
 		is := func(want ...string) {
 			t.Helper()

@@ -51,7 +51,7 @@ func checkCommand() *cobra.Command {
 		Short: "Try what a configuration names: relays, directory, bucket, address, certificate",
 		Long: `Read the configuration that serve would run with and then really try what it names: connect to every relay
 and wait for the catalog, write to the data directory and to the bucket, go where viewers are redirected to, listen
-on the address, load the certificate. Nothing is packaged, and nothing stays behind but the directory.
+on the addresses, load the certificates. Nothing is packaged, and nothing stays behind but the directory.
 
 One line for each thing: ok, WARN or FAIL, and what to do. The exit code is 1 if anything fails.`,
 		Example: `  moqpack check --config moqpack.yaml
@@ -121,6 +121,12 @@ func probes(cfg *config.Config, wait time.Duration) []probe {
 	all := []probe{func(ctx context.Context) []finding { return probeAddress(ctx, cfg.Server.HTTP) }}
 	if s := cfg.Server; s.Cert != "" {
 		all = append(all, func(context.Context) []finding { return probeCertificate(s.Cert, s.Key, time.Now()) })
+	}
+	if l := cfg.Listen; l.Address != "" {
+		all = append(all, func(ctx context.Context) []finding { return probeDoor(ctx, cfg) })
+		if l.Cert != "" {
+			all = append(all, func(context.Context) []finding { return probeCertificate(l.Cert, l.Key, time.Now()) })
+		}
 	}
 	if cfg.Storage.Disk.Dir != "" || cfg.Storage.S3.URL != "" {
 		all = append(all, func(ctx context.Context) []finding { return probeDirectory(ctx, cfg) })

@@ -8,6 +8,9 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/moqpack/moqpack/internal/config"
+	"github.com/moqpack/moqpack/subscriber"
 )
 
 // probeAddress tries to listen.
@@ -25,6 +28,44 @@ func probeAddress(ctx context.Context, addr string) []finding {
 		return []finding{{levelWarn, what, text, "only this machine can reach it: say :8080 if viewers or a CDN shall"}}
 	}
 	return []finding{{levelOK, what, text, ""}}
+}
+
+// probeDoor tries to listen for publishers, and says who may come.
+func probeDoor(ctx context.Context, cfg *config.Config) []finding {
+	l := cfg.Listen
+	what := "address " + l.Address + " for publishers"
+	var lc net.ListenConfig
+	pc, err := lc.ListenPacket(ctx, "udp", l.Address)
+	if err != nil {
+		return []finding{{levelFail, what, err.Error(), "choose another address with --listen (listen.address); if moqpack runs already, that is why"}}
+	}
+	_ = pc.Close()
+	all := []finding{{levelOK, what, "can be listened on, over UDP", ""}}
+	host, _, _ := net.SplitHostPort(l.Address)
+	if host == "localhost" || net.ParseIP(host).IsLoopback() {
+		all[0].Level, all[0].Next = levelWarn, "only this machine can reach it: say :4443 if encoders elsewhere shall"
+		return all
+	}
+	if l.Cert == "" {
+		all = append(all, finding{levelWarn, what, "the certificate will sign itself, and be new with every start",
+			"give encoders one to verify: --listen-cert and --listen-key (listen.cert, listen.key)"})
+	}
+	for _, p := range cfg.Permits() {
+		if p.Token == "" {
+			all = append(all, finding{levelWarn, what, fmt.Sprintf("whoever reaches it may publish %s", permitted(p)),
+				"ask for a token with --listen-token (listen.token)"})
+		}
+	}
+	return all
+}
+
+// permitted is what a permit allows, as it is written in a configuration.
+func permitted(p subscriber.Permit) string {
+	name := subscriber.FormatNamespace(p.Namespace)
+	if p.Below {
+		name = strings.TrimPrefix(name+"/*", "/")
+	}
+	return name
 }
 
 // soon is how long before its end a certificate is worth a warning.

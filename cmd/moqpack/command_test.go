@@ -55,7 +55,16 @@ func TestBadFlagsAreRefusedBeforeAnythingStarts(t *testing.T) {
 		args []string
 		err  string
 	}{
-		{[]string{"serve"}, "give --relay and --namespace, or --config FILE"},
+		{[]string{"serve"}, "give --relay and --namespace, or --listen and --allow, or --config FILE"},
+		{[]string{"serve", "--listen", ":1"}, "or --listen and --allow"},
+		{[]string{"serve", "--allow", "live/*"}, "say where, with --listen"},
+		{[]string{"serve", "--relay", "moqt://x", "--listen", ":1", "--allow", "live/*"}, "--relay: say which broadcasts"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--listen", ":1"}, "--listen: nothing may be published there"},
+		{[]string{"serve", "--relay", "moqt://x", "--namespace", "a", "--listen-token", "t"}, "--listen-token: this needs"},
+		{[]string{"serve", "--listen", "1", "--allow", "a"}, "--listen: \"1\" is not of the form"},
+		{[]string{"serve", "--listen", ":1", "--allow", "a", "--listen-cert", "f"}, "--listen-cert and --listen-key: a certificate"},
+		{[]string{"serve", "--listen", ":0", "--allow", "a", "--listen-cert", "/none", "--listen-key", "/none"}, "--listen-cert and --listen-key"},
+		{[]string{"serve", "--listen", "256.0.0.1:1", "--http", "localhost:0", "--allow", "a"}, "--listen (listen.address)"},
 		{[]string{"serve", "--config", "f", "--relay", "moqt://x"}, "put into f what --relay says"},
 		{[]string{"serve", "--config", "/none/f"}, "/none/f"},
 		{[]string{"serve", "--relay", "http://x", "--namespace", "a"}, "moqt://"},

@@ -89,6 +89,7 @@ func (f *flags) valid() error {
 // inFlags says a fault to somebody who knows the flags and not the file.
 func inFlags(f *config.Fault) string {
 	names := map[string]string{
+		"listen.address": "listen", "listen.cert": "listen-cert and --listen-key", "listen.token": "listen-token",
 		"server.http": "http", "server.cert": "http-cert and --http-key", "server.stale": "stale", "memory": "memory", "max_channels": "max-channels",
 		"storage.disk.dir": "data", "storage.disk.limit": "data-limit",
 		"storage.s3.url": "s3", "storage.s3.endpoint": "s3-endpoint", "storage.s3.region": "s3-region", "storage.s3.profile": "s3-profile",
@@ -111,6 +112,7 @@ func inFlags(f *config.Fault) string {
 type broadcasts struct {
 	*flags
 	namespaces, names []string
+	allow             []string // namespaces that publishers who connect to us may publish
 }
 
 func newBroadcasts() *broadcasts { return &broadcasts{flags: newFlags()} }
@@ -125,6 +127,12 @@ func (b *broadcasts) register(c *cobra.Command) {
 	fs.StringVar(&b.channel.Catalog, "catalog", b.channel.Catalog, "`format` of the broadcast's catalog: msf, hang, warp, moq-mi (which has none), or auto: whichever there is")
 	fs.StringToStringVar((*map[string]string)(&b.channel.Variables), "variable", nil, "value of a variable in the catalog, `NAME=VALUE` (repeatable)")
 	fs.StringArrayVar(&b.names, "name", nil, "channel name, one for each --namespace (default: the namespace's last field)")
+	l := &b.config.Listen
+	fs.StringVar(&l.Address, "listen", "", "UDP address for publishers to connect to, HOST:PORT; --allow says what they may publish")
+	fs.StringArrayVar(&b.allow, "allow", nil, "broadcast that publishers who connect may publish, written like a --namespace; LIVE/* is every one under LIVE (repeatable)")
+	fs.StringVar(&l.Token, "listen-token", "", "token that publishers who connect have to show (default: none)")
+	fs.StringVar(&l.Cert, "listen-cert", "", "PEM certificate `file` for --listen (default: one that signs itself, whose fingerprint is printed)")
+	fs.StringVar(&l.Key, "listen-key", "", "PEM key `file` of --listen-cert")
 	b.trust(fs)
 	b.segmenter(fs)
 	b.origin(fs)
@@ -149,8 +157,13 @@ func (b *broadcasts) load(c *cobra.Command, beside ...string) (*config.Config, e
 
 // assemble makes the configuration of the flags.
 func (b *broadcasts) assemble() (*config.Config, error) {
-	if len(b.channel.Relays) == 0 || len(b.namespaces) == 0 {
-		return nil, errors.New("give --relay and --namespace, or --config FILE")
+	switch listens := b.config.Listen.Address != ""; {
+	case len(b.allow) > 0 && !listens:
+		return nil, errors.New("--allow is what publishers may publish who connect to us: say where, with --listen")
+	case len(b.channel.Relays) == 0 && !listens, len(b.namespaces) == 0 && len(b.allow) == 0:
+		return nil, errors.New("give --relay and --namespace, or --listen and --allow, or --config FILE")
+	case len(b.namespaces) == 0 && len(b.channel.Relays) > 0:
+		return nil, errors.New("--relay: say which broadcasts to take from it, with --namespace")
 	}
 	if len(b.names) > 0 && len(b.names) != len(b.namespaces) {
 		return nil, fmt.Errorf("%d --name for %d --namespace: give one name for each namespace, in the same order, or none",
@@ -165,6 +178,11 @@ func (b *broadcasts) assemble() (*config.Config, error) {
 		if len(b.names) > 0 {
 			ch.Name = b.names[i]
 		}
+		b.config.Channels = append(b.config.Channels, ch)
+	}
+	for _, ns := range b.allow {
+		ch := b.channel
+		ch.Namespace, ch.Relays, ch.Token, ch.TLS = ns, nil, "", config.TLS{}
 		b.config.Channels = append(b.config.Channels, ch)
 	}
 	b.config.Complete()

@@ -34,7 +34,7 @@ type stage interface {
 	Remove(name string)
 }
 
-// lineup is the channels that come with their broadcasts. What is in it is owned by the goroutine of keep.
+// lineup is the channels that come with their broadcasts, and those whose publishers connect to us, which are there from the start. What is in it is owned by the goroutine of keep.
 type lineup struct {
 	max      int
 	fixed    []string // names of channels that are there anyway
@@ -56,6 +56,12 @@ type sighting struct {
 	pattern   *config.Channel
 	namespace []string
 	active    bool
+}
+
+// comes reports whether the broadcast's channel comes and goes with it.
+func (s sighting) comes() bool {
+	_, below := s.pattern.Prefix()
+	return below
 }
 
 func (s sighting) key() string { return fmt.Sprintf("%p %q", s.pattern, s.namespace) }
@@ -81,8 +87,14 @@ type performance struct {
 }
 
 func newLineup(o *origin, s stage, log *slog.Logger) *lineup {
+	fixed := slices.Clone(o.names)
+	for _, p := range o.patterns {
+		if p.Name != "" {
+			fixed = append(fixed, p.Name)
+		}
+	}
 	return &lineup{
-		max: o.cfg.MaxChannels, fixed: o.names, patterns: o.patterns, alone: o.alone(), source: o.source, open: o.open,
+		max: o.cfg.MaxChannels, fixed: fixed, patterns: o.patterns, alone: o.alone(), source: o.source, open: o.open,
 		stage: s, log: log, events: make(chan sighting), refused: map[string]sighting{},
 	}
 }
@@ -110,13 +122,23 @@ func (l *lineup) discover(ctx context.Context, p *config.Channel) error {
 	if err != nil {
 		return err
 	}
-	c.Namespace, _ = p.Prefix()
-	return subscriber.Discover(ctx, c, func(namespace []string, active bool) {
+	tell := func(namespace []string, active bool) {
 		select {
 		case l.events <- sighting{p, namespace, active}:
 		case <-ctx.Done():
 		}
-	})
+	}
+	prefix, below := p.Prefix()
+	switch {
+	case !below:
+		tell(c.Namespace, false) // it need not have come to be a channel
+	case c.Reception == nil:
+		c.Namespace = prefix
+		return subscriber.Discover(ctx, c, tell)
+	default:
+		c.Namespace = prefix
+	}
+	return c.Reception.Watch(ctx, c.Namespace, below, tell)
 }
 
 // keep takes in what is sighted and looks after what is there.
@@ -143,7 +165,7 @@ func (l *lineup) keep(ctx context.Context) error {
 func (l *lineup) see(ctx context.Context, s sighting, now time.Time) {
 	i := slices.IndexFunc(l.acts, func(a *act) bool { return a.key() == s.key() })
 	switch {
-	case i < 0 && s.active:
+	case i < 0 && (s.active || !s.comes()):
 		l.admit(ctx, s)
 	case i < 0:
 		delete(l.refused, s.key())
@@ -157,7 +179,7 @@ func (l *lineup) see(ctx context.Context, s sighting, now time.Time) {
 // look does what is due for a channel.
 func (l *lineup) look(ctx context.Context, a *act, now time.Time) {
 	status := a.channel.Status()
-	if status.Draft == "" { // without a session nobody could announce it
+	if status.Draft == "" && !a.pattern.Published() { // without a session nobody could announce it
 		a.gone = now
 	}
 	state := status.State
@@ -172,7 +194,7 @@ func (l *lineup) look(ctx context.Context, a *act, now time.Time) {
 		if err := l.perform(ctx, a); err != nil {
 			l.log.Error("channel not resumed", "channel", a.name, "err", err)
 		}
-	case !over && !a.active && state != server.Live && now.Sub(a.gone) >= withdrawnFor && a.over != nil:
+	case a.comes() && !over && !a.active && state != server.Live && now.Sub(a.gone) >= withdrawnFor && a.over != nil:
 		l.log.Info("broadcast not announced any longer: taken for ended", "channel", a.name)
 		close(a.over)
 		a.over = nil
@@ -187,10 +209,11 @@ func (l *lineup) look(ctx context.Context, a *act, now time.Time) {
 func (l *lineup) admit(ctx context.Context, s sighting) {
 	name, err := l.nameFor(s)
 	a := &act{sighting: s, name: name}
+	if err == nil && s.comes() {
+		err = l.room()
+	}
 	if err == nil {
-		if err = l.room(); err == nil {
-			err = l.perform(ctx, a)
-		}
+		err = l.perform(ctx, a)
 	}
 	if err != nil {
 		if _, said := l.refused[s.key()]; !said {
@@ -200,7 +223,9 @@ func (l *lineup) admit(ctx context.Context, s sighting) {
 		return
 	}
 	delete(l.refused, s.key())
-	l.log.Info("channel appeared", "channel", a.name, "namespace", strings.Join(s.namespace, "/"))
+	if s.comes() {
+		l.log.Info("channel appeared", "channel", a.name, "namespace", strings.Join(s.namespace, "/"))
+	}
 	a.shown = a.channel
 	l.acts = append(l.acts, a)
 	l.stage.Put(a.shown)
@@ -211,6 +236,8 @@ func (l *lineup) nameFor(s sighting) (string, error) {
 	prefix, _ := s.pattern.Prefix()
 	name := strings.Join(s.namespace[len(prefix):], "/")
 	switch {
+	case !s.comes():
+		return s.pattern.Name, nil
 	case name == "":
 		return "", errors.New("its namespace is the prefix itself: give it a --namespace of its own (channels)")
 	case len(manifest.Escape(name)) > maxName:
@@ -223,14 +250,18 @@ func (l *lineup) nameFor(s sighting) (string, error) {
 
 // room makes room for a channel: of those that have ended, the first one gives way.
 func (l *lineup) room() error {
-	if len(l.acts) < l.max {
-		return nil
-	}
 	var first *act
+	there := 0
 	for _, a := range l.acts {
-		if !a.ended.IsZero() && (first == nil || a.ended.Before(first.ended)) {
+		if !a.comes() {
+			continue
+		}
+		if there++; !a.ended.IsZero() && (first == nil || a.ended.Before(first.ended)) {
 			first = a
 		}
+	}
+	if there < l.max {
+		return nil
 	}
 	if first == nil {
 		return fmt.Errorf("there are %d channels already: allow more with --max-channels (max_channels)", l.max)

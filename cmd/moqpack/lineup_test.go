@@ -92,6 +92,7 @@ type scene struct {
 	pub  *sim.Publisher
 	stop func()
 	cfg  config.Config
+	door *door
 }
 
 func newScene(t *testing.T, namespaces ...string) *scene {
@@ -159,6 +160,7 @@ func (s *scene) run(draft string, namespaces ...string) <-chan error {
 			s.t.Fatal(err)
 		}
 	}
+	s.door = o.door
 	l := newLineup(o, s.board, slog.New(slog.NewTextHandler(s.board, nil)))
 	ended, result := make(chan struct{}), make(chan error, 1)
 	go func() {

@@ -28,7 +28,8 @@ type origin struct {
 	metrics  metrics
 	channels []*channel.Channel
 	names    []string
-	patterns []*config.Channel              // that stand for every broadcast under a prefix
+	patterns []*config.Channel              // that stand for every broadcast under a prefix, or for one whose publishers connect to us
+	door     *door                          // where they do; nil: nowhere
 	packet   func() (net.PacketConn, error) // see subscriber.Config
 }
 
@@ -41,6 +42,9 @@ func newOrigin(ctx context.Context, cfg *config.Config) (*origin, error) {
 	}
 	o := &origin{cfg: cfg, metrics: newMetrics()}
 	var err error
+	if o.door, err = newDoor(cfg, o.metrics.source); err != nil {
+		return nil, err
+	}
 	if o.stores, err = openStores(ctx, cfg, slog.Default(), o.metrics.s3); err != nil {
 		return nil, err
 	}
@@ -49,7 +53,7 @@ func newOrigin(ctx context.Context, cfg *config.Config) (*origin, error) {
 
 // add takes in a channel, or a pattern of channels that come with their broadcasts.
 func (o *origin) add(ch *config.Channel) error {
-	if _, ok := ch.Prefix(); ok {
+	if _, ok := ch.Prefix(); ok || ch.Published() {
 		o.patterns = append(o.patterns, ch)
 		return nil
 	}
@@ -88,6 +92,9 @@ func (o *origin) open(ch *config.Channel, over <-chan struct{}) (*channel.Channe
 func (o *origin) source(ch *config.Channel) (subscriber.Config, error) {
 	c, err := ch.Source()
 	c.Logger, c.Metrics, c.Packet = slog.Default(), o.metrics.source, o.packet
+	if ch.Published() {
+		c.Reception = o.door.reception
+	}
 	return c, err
 }
 
@@ -97,6 +104,12 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	ln, err := net.Listen("tcp", o.cfg.Server.HTTP)
 	if err != nil {
 		return fmt.Errorf("%w: choose another address with --http (server.http)", err)
+	}
+	var pc net.PacketConn
+	if o.door != nil {
+		if pc, err = o.door.open(ctx); err != nil {
+			return errors.Join(err, ln.Close())
+		}
 	}
 	var serving []server.Channel
 	for _, c := range o.channels {
@@ -110,9 +123,12 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	if err != nil {
 		return err
 	}
-	announce(out, o.base(ln.Addr()), o.names, o.patterns)
+	o.announce(out, ln.Addr(), pc)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return srv.Serve(ctx, ln) })
+	if pc != nil {
+		g.Go(func() error { return o.door.serve(ctx, pc, log) })
+	}
 	for i, c := range o.channels {
 		g.Go(func() error {
 			err := c.Run(ctx)
@@ -151,8 +167,5 @@ func (o *origin) base(addr net.Addr) string {
 	}
 	host, _, _ := net.SplitHostPort(o.cfg.Server.HTTP)
 	_, port, _ := net.SplitHostPort(addr.String())
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return scheme + "://" + net.JoinHostPort(host, port)
+	return scheme + "://" + net.JoinHostPort(local(host), port)
 }

@@ -4,28 +4,47 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mattn/go-isatty"
 
-	"github.com/moqpack/moqpack/internal/config"
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/server"
 )
 
-// announce prints what to open.
-func announce(w io.Writer, base string, names []string, patterns []*config.Channel) {
+// announce prints what to open, and where to publish.
+func (o *origin) announce(w io.Writer, http net.Addr, udp net.PacketConn) {
+	base, names := o.base(http), slices.Clone(o.names)
 	fmt.Fprintf(w, "\nmoqpack serves %s/   <- open this: every channel, with a player\n", base)
+	if udp != nil {
+		fmt.Fprintf(w, "publish to     %s\n", o.door.url(udp.LocalAddr()))
+		if o.door.fingerprint != "" {
+			fmt.Fprintf(w, "               whose certificate signs itself, SHA-256 %s\n", o.door.fingerprint)
+		}
+	}
+	for _, p := range o.patterns {
+		if p.Name != "" {
+			names = append(names, p.Name)
+		}
+	}
 	for _, n := range names {
 		c := base + "/" + manifest.Escape(n)
 		fmt.Fprintf(w, "\n  %s\n", n)
 		fmt.Fprintf(w, "    LL-HLS   %s/index.m3u8\n    LL-DASH  %s/index.mpd\n", c, c)
 		fmt.Fprintf(w, "    HLS      %s/legacy.m3u8\n    DASH     %s/legacy.mpd\n", c, c)
 	}
-	for _, p := range patterns {
-		fmt.Fprintf(w, "\n  every broadcast under %s of %s, as it appears\n", p.Namespace, withoutQuery(p.Relays[0]))
+	for _, p := range o.patterns {
+		switch {
+		case p.Name != "":
+		case p.Published():
+			fmt.Fprintf(w, "\n  every broadcast under %s that is published to us, as it appears\n", p.Namespace)
+		default:
+			fmt.Fprintf(w, "\n  every broadcast under %s of %s, as it appears\n", p.Namespace, withoutQuery(p.Relays[0]))
+		}
 	}
 	fmt.Fprintln(w)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 // Config is everything that a process packages and where it puts it. Begin with Default.
 type Config struct {
 	Server   Server    `yaml:"server"`
+	Listen   Listen    `yaml:"listen"`
 	Memory   Size      `yaml:"memory"` // for the media of one channel
 	Storage  Storage   `yaml:"storage"`
 	Channels []Channel `yaml:"channels"`
@@ -31,6 +33,14 @@ type Server struct {
 	Stale Duration `yaml:"stale"`
 	// Incomplete sends them there even if only some of its renditions have nothing new.
 	Incomplete bool `yaml:"incomplete"`
+}
+
+// Listen is where publishers connect to us, with what the channels allow that have no relay.
+type Listen struct {
+	Address string `yaml:"address"` // HOST:PORT, over UDP; empty: nowhere
+	Cert    string `yaml:"cert"`    // PEM files; empty: a certificate that signs itself
+	Key     string `yaml:"key"`
+	Token   string `yaml:"token"` // that publishers have to show, unless the channel has a token of its own; empty: none
 }
 
 // Storage is where recordings may be, for all channels.
@@ -63,8 +73,8 @@ type S3 struct {
 // Channel is a broadcast and its outputs.
 type Channel struct {
 	Name      string    `yaml:"name"`      // in URLs; empty: the namespace's last field
-	Relays    []string  `yaml:"relay"`     // moqt://HOST[:PORT][/PATH][?draft=18] or https://..., or a list of such, the preferred one first
-	Token     string    `yaml:"token"`     // authorizes us with the relays
+	Relays    []string  `yaml:"relay"`     // moqt://HOST[:PORT][/PATH][?draft=18] or https://..., or a list of such, the preferred one first; empty: see Listen
+	Token     string    `yaml:"token"`     // authorizes us with the relays; without any, publishers with us
 	Replay    string    `yaml:"replay"`    // a recording to play instead of connecting to a relay
 	Namespace string    `yaml:"namespace"` // fields separated by /; with * as the last one: every broadcast with those before it
 	Catalog   string    `yaml:"catalog"`   // msf, hang, warp or moq-mi; auto: whichever there is
@@ -122,6 +132,25 @@ func DefaultChannel() Channel {
 		Segmenter: Segmenter{Segment: Duration(s.Target), Part: Duration(s.Part), Window: s.Window},
 		Archive:   Archive{Disk: true, S3: true},
 	}
+}
+
+// Published reports whether the channel's publishers connect to us.
+func (ch *Channel) Published() bool { return len(ch.Relays) == 0 && ch.Replay == "" }
+
+// Permits are what publishers who connect to us may publish.
+func (c *Config) Permits() (all []subscriber.Permit) {
+	for i := range c.Channels {
+		ch := &c.Channels[i]
+		if !ch.Published() {
+			continue
+		}
+		p := subscriber.Permit{Token: cmp.Or(ch.Token, c.Listen.Token)}
+		if p.Namespace, p.Below = ch.Prefix(); !p.Below {
+			p.Namespace, _ = subscriber.ParseNamespace(ch.Namespace) // is valid
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 // OnDisk and OnS3 report whether the channel is recorded there.
@@ -190,6 +219,7 @@ func (c *Config) redactor(all bool) func(string) string {
 			pairs = x.spell(pairs)
 		}
 	}
+	pairs = secret{text: c.Listen.Token, name: "***"}.spell(pairs)
 	for _, ch := range c.Channels {
 		pairs = secret{text: ch.Token, name: "***"}.spell(pairs)
 	}

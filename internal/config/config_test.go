@@ -10,10 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/moqpack/moqpack/subscriber"
 )
 
 const everything = `
 server: {http: ":8080", cert: /etc/moqpack/tls.crt, key: /etc/moqpack/tls.key, stale: 10s, incomplete: true}
+listen: {address: ":4443", cert: /etc/moqpack/moq.crt, key: /etc/moqpack/moq.key, token: "${TOKEN}"}
 max_channels: 250
 memory: 512MiB            # per channel
 storage:
@@ -43,6 +46,8 @@ channels:
     archive: {disk: true, s3: false, retain: 30d, retain_bytes: 1TB}
   - relay: [moqt://relay.example, "https://other.example/moq"]
     namespace: 1
+  - namespace: studios/*
+    token: own
 `
 
 func env(name string) (string, bool) {
@@ -57,8 +62,11 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 	second := DefaultChannel()
 	second.Name, second.Relays, second.Namespace = "1", []string{"moqt://relay.example", "https://other.example/moq"}, "1"
+	third := DefaultChannel()
+	third.Namespace, third.Token = "studios/*", "own"
 	want := &Config{
 		Server: Server{HTTP: ":8080", Cert: "/etc/moqpack/tls.crt", Key: "/etc/moqpack/tls.key", Stale: Duration(10 * time.Second), Incomplete: true},
+		Listen: Listen{Address: ":4443", Cert: "/etc/moqpack/moq.crt", Key: "/etc/moqpack/moq.key", Token: "hunter2-secret"},
 		Memory: 512 << 20, MaxChannels: 250,
 		Storage: Storage{
 			Disk: Disk{Dir: "/var/lib/moqpack", Limit: 50 << 30},
@@ -74,7 +82,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Segmenter: Segmenter{Segment: Duration(4 * time.Second), Part: Duration(500 * time.Millisecond), Window: 60},
 			DVR:       Duration(4 * time.Hour),
 			Archive:   Archive{Disk: true, Retain: Duration(30 * 24 * time.Hour), RetainBytes: 1e12},
-		}, second},
+		}, second, third},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); diff != "" {
 		t.Error(diff)
@@ -91,7 +99,7 @@ func TestFaultsAreNamedWithTheirPlaceAndWhatWouldBeRight(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{minimal + "storage:\n  s3:\n    endpiont: x\n", "line 4, column 5: storage.s3.endpiont: unknown key: did you mean endpoint?"},
 		{minimal + "servre: {}", "line 2, column 1: servre: unknown key: did you mean server?"},
-		{minimal + "zzzzzz: {}", "line 2, column 1: zzzzzz: unknown key: the keys here are server, memory, storage, channels, max_channels"},
+		{minimal + "zzzzzz: {}", "line 2, column 1: zzzzzz: unknown key: the keys here are server, listen, memory, storage, channels, max_channels"},
 		{minimal + "memory: 1GiB\nmemory: 2GiB\n", "line 3, column 1: memory: this key is here twice"},
 		{minimal + "memory: 1024\n", `line 2, column 9: memory: "1024" has no unit: write 512MiB, 50GiB or 1TB`},
 		{minimal + "memory: 1.5GiB\n", `line 2, column 9: memory: "1.5GiB" is not a whole number with a unit`},
@@ -127,6 +135,13 @@ func TestFaultsAreNamedWithTheirPlaceAndWhatWouldBeRight(t *testing.T) {
 		{"channels: []\n", "line 1, column 1: channels: there is none"},
 		{"# nothing\n", "the file is empty"},
 		{"", "the file is empty"},
+		{minimal + "listen: {address: \"4443\"}\n", `line 2, column 10: listen.address: "4443" is not of the form HOST:PORT`},
+		{minimal + "listen: {address: \":1\"}\n", "line 2, column 10: listen.address: nothing may be published there"},
+		{minimal + "listen: {token: secret}\n", "line 2, column 10: listen.token: this needs listen.address"},
+		{"listen: {address: \":1\", key: k}\nchannels: [{namespace: a}]\n", "line 1, column 1: listen.cert: a certificate and its key go together"},
+		{"channels: [{namespace: a}]\n", "channels[0].relay: this is needed: moqt://HOST[:PORT][/PATH], or listen.address"},
+		{"listen: {address: \":1\"}\nchannels: [{namespace: a, tls: {insecure: true}}]\n", "channels[0].tls: this is about relays"},
+		{"listen: {address: \":1\"}\nchannels: [{namespace: a//b}]\n", "channels[0].namespace: namespace \"a//b\": a field is empty"},
 		{minimal + "---\n" + minimal, "more than one document"},
 		{"a: &x [1]\nb: [*x, *x]\n", "line 1, column 4: anchors and aliases are not read here"},
 		{"<<: {a: b}\n", "anchors and aliases"},
@@ -180,6 +195,7 @@ func TestSecretsAreNotInErrors(t *testing.T) {
 		minimal + "storage: {s3: {url: \"s3://b\", endpoint: \"https://id:hunter2-secret@x\"}}",
 		minimal + "storage: {s3: {url: \"s3://b\", role: \"${TOKEN}\"}}",
 		minimal + "storage: {s3: {url: \"s3://b\", redirect: \"https://b/?sig=hunter2-secret\"}}",
+		"channels: [{namespace: a, token: \"${TOKEN}\"}]\nlisten: {address: \"hunter2-secret\", token: hunter2-secret}",
 		minimal + "memory: ${LONG}", // half a secret is one, too
 		minimal + "server: {stale: \"${LONG}\"}",
 		minimal + "storage: {s3: {url: \"${LONG}\"}}",
@@ -283,5 +299,25 @@ func TestPatternsOfNamespaces(t *testing.T) {
 		if c.Complete(); ok && (c.Channels[0].Name != "" || c.Validate() != nil) {
 			t.Errorf("%s: name %q, %v", tt.namespace, c.Channels[0].Name, c.Validate())
 		}
+	}
+}
+
+func TestPermitsAreTheChannelsWithoutARelay(t *testing.T) {
+	c, err := Parse([]byte(`
+listen: {address: ":4443", token: all}
+channels:
+- {relay: "moqt://r", namespace: far}
+- {namespace: "live/*"}
+- {namespace: news, token: own}
+- {namespace: "*"}
+`), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []subscriber.Permit{
+		{Namespace: []string{"live"}, Below: true, Token: "all"}, {Namespace: []string{"news"}, Token: "own"}, {Below: true, Token: "all"},
+	}
+	if diff := cmp.Diff(want, c.Permits()); diff != "" {
+		t.Error(diff)
 	}
 }

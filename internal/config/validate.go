@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/moqpack/moqpack/subscriber"
 )
 
 // Bounds of what may be chosen.
@@ -24,6 +26,7 @@ func (c *Config) Validate() error {
 	redact := c.redactor(true)
 	fs := judge{show: func(s string) string { return cut(redact(s)) }}
 	c.Server.validate(&fs)
+	c.listen(&fs)
 	if c.Memory < minMemory || c.Memory > maxMemory {
 		fs.add("memory", "%s is not between 1MiB and 16TiB", c.Memory)
 	}
@@ -69,6 +72,27 @@ func (s *Server) validate(fs *judge) {
 	}
 	if s.Stale != 0 && (s.Stale < minStale || s.Stale > maxStale) {
 		fs.add("server.stale", "%s is not between 1s and 1h", s.Stale)
+	}
+}
+
+func (c *Config) listen(fs *judge) {
+	l := &c.Listen
+	if l.Address == "" {
+		for _, f := range []struct{ key, value string }{{"cert", l.Cert}, {"key", l.Key}, {"token", l.Token}} {
+			if f.value != "" {
+				fs.add("listen."+f.key, "this needs listen.address, where publishers connect to")
+			}
+		}
+		return
+	}
+	if _, _, err := net.SplitHostPort(l.Address); err != nil {
+		fs.add("listen.address", "%q is not of the form HOST:PORT or :PORT", fs.show(l.Address))
+	}
+	if (l.Cert == "") != (l.Key == "") {
+		fs.add("listen.cert", "a certificate and its key go together: give both or none")
+	}
+	if len(c.Channels) > 0 && !slices.ContainsFunc(c.Channels, func(ch Channel) bool { return ch.Published() }) {
+		fs.add("listen.address", "nothing may be published there: it takes a channel without a relay, such as namespace: live/* (--allow)")
 	}
 }
 
@@ -129,14 +153,20 @@ func (s *S3) validate(fs *judge) {
 
 // channel judges a channel whose fields have paths that begin with at.
 func (c *Config) channel(fs *judge, at string, ch *Channel) {
-	if len(ch.Relays) == 0 && ch.Replay == "" || slices.Contains(ch.Relays, "") {
-		fs.add(at+"relay", "this is needed: moqt://HOST[:PORT][/PATH]")
+	if ch.Published() && c.Listen.Address == "" || slices.Contains(ch.Relays, "") {
+		fs.add(at+"relay", "this is needed: moqt://HOST[:PORT][/PATH], or listen.address (--listen) for publishers to connect to")
+	}
+	if ch.Published() && ch.TLS != (TLS{}) {
+		fs.add(at+"tls", "this is about relays, and the channel has none: publishers are known by their token")
 	}
 	if ch.Namespace == "" {
 		fs.add(at+"namespace", "this is needed: the broadcast's namespace, its fields separated by /")
 	}
-	if (len(ch.Relays) > 0 || ch.Replay != "") && !slices.Contains(ch.Relays, "") && ch.Namespace != "" {
+	if !slices.Contains(ch.Relays, "") && ch.Namespace != "" {
 		src, err := ch.Source()
+		if ch.Published() {
+			src.Reception = &subscriber.Reception{} // to be judged with
+		}
 		if err != nil {
 			fs.add(at+"namespace", "%s", err)
 		} else {

@@ -124,7 +124,7 @@ function show() {
   showChannels(channels, channel, (name) => choose({ channel: name }));
   showProtocols(wanted.protocol, (p) => protocols[p].engines.some((e) => engines[e]), (protocol) => choose({ protocol, engine: null }));
   if (!channel) {
-    curtain('No channel', 'Start moqpack with a broadcast: moqpack serve --relay … --namespace …', true);
+    curtain('No channel', 'It appears with its broadcast: moqpack serve --relay … --namespace …, or --listen … --allow … for publishers that connect', true);
     return;
   }
   showChannel(channel);

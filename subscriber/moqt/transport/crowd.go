@@ -51,13 +51,6 @@ func (c *crowd) enter(addr net.Addr) (*ticket, error) {
 	return &ticket{c: c, host: host}, nil
 }
 
-// dense reports whether addresses should be verified before anything is kept for them.
-func (c *crowd) dense() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.strangers >= c.limits.Strangers/4
-}
-
 // trust counts the connection no longer among the strangers.
 func (t *ticket) trust() {
 	t.c.mu.Lock()
