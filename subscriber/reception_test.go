@@ -176,6 +176,23 @@ func TestPublishersConnectToUs(t *testing.T) {
 	}
 }
 
+func TestWhatIsPushedIsThereForWhoComesLate(t *testing.T) {
+	for _, draft := range []string{"moqt-16", "moqt-18"} {
+		t.Run(draft, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHall(t, anyUnder("live"))
+				h.encoder(studio(t, "live/one"), draft, sim.Dial{Push: true})
+				elapse(5 * time.Second)
+				for range 2 { // the second one takes it over
+					r := h.follow("live", "one")
+					elapse(6 * time.Second)
+					r.seamless("video-360", 8*5)
+				}
+			})
+		})
+	}
+}
+
 func TestWhatMayNotBePublishedIsRefused(t *testing.T) {
 	secret := subscriber.Permit{Namespace: []string{"live"}, Below: true, Token: "secret"}
 	own := subscriber.Permit{Namespace: []string{"live", "own"}, Token: "other"}
