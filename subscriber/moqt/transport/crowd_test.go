@@ -113,3 +113,29 @@ func TestAnHTTP3ConnectionWithoutASessionIsEnded(t *testing.T) {
 		}
 	})
 }
+
+func TestAClientThatLeavesWithoutAWordHasClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln, d := guarded(t)
+		conn, err := d.WebTransport(t.Context(), addr, "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ln.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.(*webTransport).request.Close()
+		for name, wait := range map[string]func() error{
+			"stream":   func() error { _, err := got.AcceptStream(t.Context()); return err },
+			"uni":      func() error { _, err := got.AcceptUniStream(t.Context()); return err },
+			"datagram": func() error { _, err := got.ReceiveDatagram(t.Context()); return err },
+		} {
+			var closed *CloseError
+			if err := wait(); !errors.As(err, &closed) || !closed.Remote {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		conn.Close(0, "")
+	})
+}

@@ -3,10 +3,12 @@ package transport
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"time"
 
 	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
 	"github.com/quic-go/webtransport-go"
 )
 
@@ -59,6 +61,9 @@ func (c *session) SendDatagram(b []byte) error { return convertSession(c.s.SendD
 
 func (c *session) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 	b, err := c.s.ReceiveDatagram(ctx)
+	if err == io.EOF { // the client has left without a word
+		err = &CloseError{Remote: true, Reason: "the session's request ended"}
+	}
 	return b, convertSession(err)
 }
 
@@ -123,6 +128,9 @@ func convertSession(err error) error {
 	}
 	if e, ok := errors.AsType[*webtransport.SessionError](err); ok {
 		return &CloseError{Code: uint64(e.ErrorCode), Reason: e.Message, Remote: e.Remote}
+	}
+	if e, ok := errors.AsType[*http3.Error](err); ok { // the request that carries the session is over
+		return &CloseError{Remote: true, Reason: e.Error()}
 	}
 	return convert(err)
 }
