@@ -28,6 +28,7 @@ type hall struct {
 	node net.PacketConn
 	r    *subscriber.Reception
 	stop func()
+	quit func() // ends the last source
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -122,7 +123,8 @@ func (h *hall) follow(namespace ...string) *recorder {
 	ctx, cancel := context.WithCancel(h.t.Context())
 	ran := make(chan struct{})
 	go func() { defer close(ran); _ = s.Run(ctx, r) }()
-	h.t.Cleanup(func() { cancel(); <-ran })
+	h.quit = sync.OnceFunc(func() { cancel(); <-ran })
+	h.t.Cleanup(h.quit)
 	return r
 }
 
@@ -183,10 +185,11 @@ func TestWhatIsPushedIsThereForWhoComesLate(t *testing.T) {
 				h := newHall(t, anyUnder("live"))
 				h.encoder(studio(t, "live/one"), draft, sim.Dial{Push: true})
 				elapse(5 * time.Second)
-				for range 2 { // the second one takes it over
+				for range 2 { // it outlives who takes it
 					r := h.follow("live", "one")
 					elapse(6 * time.Second)
-					r.seamless("video-360", 8*5)
+					r.seamless("video-360", 8*4)
+					h.quit()
 				}
 			})
 		})

@@ -40,7 +40,7 @@ func (c *Config) Validate() error {
 	if c.MaxChannels < 1 || c.MaxChannels > 10_000 {
 		fs.add("max_channels", "%d is not between 1 and 10000", c.MaxChannels)
 	}
-	names := map[string]bool{}
+	names, published := map[string]bool{}, map[string]bool{}
 	for i := range c.Channels {
 		ch := &c.Channels[i]
 		at := fmt.Sprintf("channels[%d].", i)
@@ -49,6 +49,10 @@ func (c *Config) Validate() error {
 			fs.add(at+"name", "two channels are called %q: give them different names", fs.show(ch.Name))
 		}
 		names[ch.Name] = true
+		if ch.Published() && published[ch.Namespace] {
+			fs.add(at+"namespace", "two channels take what is published as %q: publishers give it once", fs.show(ch.Namespace))
+		}
+		published[ch.Namespace] = published[ch.Namespace] || ch.Published()
 	}
 	for _, f := range fs.faults {
 		f.Text = redact(f.Text)
