@@ -1,6 +1,8 @@
 // Command interop publishes a live CMSF broadcast with a MoQT library that nobody of this project wrote:
 // github.com/Eyevinn/moqtransport, draft 16 or 14, over QUIC on loopback. .ci/run feeds "moqpack serve" from it.
 //
+// With -connect it is the client, as encoders are, of a "moqpack serve --listen", and connects again when the session ends.
+//
 // It loops fragmented MP4 clips so that media time is Unix time, one frame an object, one subgroup stream a group.
 package main
 
@@ -29,6 +31,7 @@ import (
 func main() {
 	var (
 		listen    = flag.String("listen", "127.0.0.1:4443", "UDP address to accept MoQT sessions on")
+		connect   = flag.String("connect", "", "UDP address to connect to instead, HOST:PORT; its certificate is not verified")
 		namespace = flag.String("namespace", "interop/studio1", "track namespace, fields separated by /")
 		protocol  = flag.String("protocol", "moqt-16", "protocol to agree on: moqt-16, or moq-00 for draft 14")
 		fetch     = flag.Bool("fetch", true, "answer FETCH (with the library's draft-14 object layout) instead of refusing it")
@@ -55,7 +58,11 @@ func main() {
 		}
 		b.tracks = append(b.tracks, t)
 	}
-	if err := b.run(ctx, *listen); err != nil && !errors.Is(err, context.Canceled) {
+	run := func() error { return b.run(ctx, *listen) }
+	if *connect != "" {
+		run = func() error { return b.connect(ctx, *connect) }
+	}
+	if err := run(); err != nil && !errors.Is(err, context.Canceled) {
 		log.Fatal(err)
 	}
 }
@@ -81,16 +88,37 @@ func (b *broadcast) run(ctx context.Context, addr string) error {
 			return err
 		}
 		log.Printf("session from %s, %s", conn.RemoteAddr(), conn.ConnectionState().TLS.NegotiatedProtocol)
-		go b.serve(ctx, conn)
+		go b.serve(ctx, conn, quicmoq.NewServer(conn))
 	}
 }
 
+// connect has a session with addr, again and again until ctx ends.
+func (b *broadcast) connect(ctx context.Context, addr string) error {
+	for ctx.Err() == nil {
+		conn, err := quic.DialAddr(ctx, addr, &tls.Config{
+			InsecureSkipVerify: true, NextProtos: []string{b.protocol},
+		}, &quic.Config{EnableDatagrams: true})
+		if err != nil {
+			log.Printf("connect: %v", err)
+			time.Sleep(time.Second)
+			continue
+		}
+		log.Printf("publishing %s to %s: %d tracks", strings.Join(b.namespace, "/"), addr, len(b.tracks))
+		b.serve(ctx, conn, quicmoq.NewClient(conn))
+		_ = conn.CloseWithError(0, "")
+	}
+	return ctx.Err()
+}
+
 // serve runs one session until its connection closes.
-func (b *broadcast) serve(ctx context.Context, conn *quic.Conn) {
+func (b *broadcast) serve(ctx context.Context, conn *quic.Conn, over moqtransport.Connection) {
 	s := &moqtransport.Session{
 		InitialMaxRequestID: 100,
 		Handler: moqtransport.HandlerFunc(func(w moqtransport.ResponseWriter, m *moqtransport.Message) {
 			log.Printf("%s %v/%s", m.Method, m.Namespace, m.Track)
+			if w == nil { // a GOAWAY
+				return
+			}
 			_ = w.Reject(0, "this publisher only publishes")
 		}),
 		SubscribeHandler: moqtransport.SubscribeHandlerFunc(
@@ -103,7 +131,7 @@ func (b *broadcast) serve(ctx context.Context, conn *quic.Conn) {
 	}
 	setup, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := s.RunContext(setup, quicmoq.NewServer(conn)); err != nil {
+	if err := s.RunContext(setup, over); err != nil {
 		log.Printf("set-up: %v", err)
 		return
 	}
@@ -112,7 +140,10 @@ func (b *broadcast) serve(ctx context.Context, conn *quic.Conn) {
 			log.Printf("PUBLISH_NAMESPACE: %v", err)
 		}
 	}
-	<-conn.Context().Done()
+	select {
+	case <-conn.Context().Done():
+	case <-ctx.Done():
+	}
 	log.Printf("session over: %v", context.Cause(conn.Context()))
 }
 
