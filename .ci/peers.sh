@@ -27,9 +27,9 @@ live() {
 		-c:v libx264 -preset ultrafast -tune zerolatency -g 50 -bf 0 -pix_fmt yuv420p -c:a aac "${mux[@]}" -
 }
 
-# moq_import FORMAT PORT CLI publishes FORMAT.hang at moq-relay.
+# moq_import FORMAT PORT CLI [SCHEME VERSION] publishes FORMAT.hang at moq-relay, or at moqpack.
 moq_import() {
-	live "$1" | "$3" --connect "https://localhost:$2" --connect-tls-insecure --broadcast "$1.hang" import "$1"
+	live "$1" | "$3" --connect "${4:-https}://localhost:$2" --connect-tls-insecure ${5:+--connect-version "$5"} --broadcast "$1.hang" import "$1"
 }
 export -f live moq_import
 
@@ -83,6 +83,22 @@ follow() {
 	return 1
 }
 
+# to_us PEER SCHEME DRAFT NAMESPACE COMMAND...: a row about a publisher that connects to moqpack, which listens at PORT.
+to_us() {
+	local peer=$1 scheme=$2 draft=$3 namespace=$4 name=to-us-$3-$2 udp port result=works why
+	shift 4
+	udp=$(free_port udp)
+	port=$(free_port tcp)
+	start "serve-$name" "$tmp/moqpack" serve -v --listen "127.0.0.1:$udp" --namespace "$namespace" --name peer --http "127.0.0.1:$port"
+	until_ok 10 get "http://127.0.0.1:$port/livez" >/dev/null || true
+	start "publish-$name" "${@//PORT/$udp}"
+	why=$(follow "$name" "http://127.0.0.1:$port/peer" "" "$udp") || result="**fails**: $why"
+	stop "publish-$name" >/dev/null || true
+	stop "serve-$name" >/dev/null || result="**fails**: moqpack does not end on SIGINT"
+	[ "$scheme" = https ] && scheme=WebTransport || scheme=QUIC
+	say "| $peer, which connects to us | $draft | $scheme | auto | cmaf |  | $result |" | tee -a "$rows"
+}
+
 ready() {
 	until_ok "$2" get "$1/legacy.m3u8" >/dev/null && until_ok "$2" has_segments "$(first_variant "$1/legacy.m3u8")" 4 >/dev/null
 }
@@ -115,6 +131,9 @@ moq_dev() {
 		row "$peer" moqt "localhost:$udp" "$draft" hang legacy flv.hang
 		row "$peer" moqt "localhost:$udp" "$draft" msf cmaf fmp4.hang restart
 	done
+	to_us "moq-cli $MOQ_CLI" moqt 16 fmp4.hang bash -c "moq_import fmp4 PORT $cli moqt moq-transport-16"
+	to_us "moq-cli $MOQ_CLI" https 18 fmp4.hang bash -c "moq_import fmp4 PORT $cli https moq-transport-18"
+	to_us "moq-cli $MOQ_CLI" https moq-lite-05 fmp4.hang bash -c "moq_import fmp4 PORT $cli https moq-lite-05"
 	stop moq-flv || true
 	stop moq-fmp4 || true
 	stop moq-relay || true
@@ -137,6 +156,7 @@ eyevinn() {
 		start publisher-peer "$tmp/publisher" -listen "127.0.0.1:$udp" -protocol "$protocol" "${clips[@]}"
 		row "$peer" moqt "127.0.0.1:$udp" "$draft" msf cmaf interop/studio1
 		stop publisher-peer
+		to_us "$peer" moqt "$draft" interop/studio1 "$tmp/publisher" -connect 127.0.0.1:PORT -protocol "$protocol" "${clips[@]}"
 	done
 }
 
