@@ -14,8 +14,9 @@ import (
 // push is a track that a guest publishes without having been asked (PUBLISH). It is taken as it comes, for a peer that pushes may not
 // answer a SUBSCRIBE; who wants it gets what there is of its newest group, and then what follows.
 type push struct {
-	g   *guest
-	sub *moqt.Subscription
+	g          *guest
+	sub        *moqt.Subscription
+	properties []media.Property // of the track: sub's own may be read only when it has been accepted
 
 	mu    sync.Mutex // guards what follows
 	to    *pull      // nil: nobody wants it
@@ -34,7 +35,7 @@ type news struct {
 // published takes a track of the peer's in, or says why not.
 func (g *guest) published(sub *moqt.Subscription) (moqt.Sink, error) {
 	name := sub.Track()
-	p := &push{g: g, sub: sub}
+	p := &push{g: g, sub: sub, properties: sub.Properties()}
 	err := g.settle(name.Namespace, sub.Tokens(), func(s *stay) error {
 		if len(g.pushes) == maxAnnounced {
 			return errTooMuch
@@ -213,7 +214,7 @@ func (t *pull) Close() {
 func (t *pull) Largest() (l media.Location, ok bool) { return l, false }
 
 // Properties implements subscription.
-func (t *pull) Properties() []media.Property { return t.p.sub.Properties() }
+func (t *pull) Properties() []media.Property { return t.p.properties }
 
 // Done implements subscription.
 func (t *pull) Done() <-chan struct{} { return t.done }
