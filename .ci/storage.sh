@@ -153,7 +153,7 @@ same_documents() {
 }
 
 # from_zero URL: the MPD is that of a recording that nobody watches live any more.
-from_zero() { get "$1" | grep -q '<Period id="0" start="PT0S"'; }
+from_zero() { get "$1" | grep -q '<Period id="[0-9]*" start="PT0S"'; }
 
 ended() { get "$1" | grep -q '^#EXT-X-ENDLIST'; }
 
