@@ -104,6 +104,27 @@ func TestASecretThatWasChangedIsReadAgain(t *testing.T) {
 	}
 }
 
+// AWS says of a session that was revoked what it says of whom a policy stops.
+func TestWhoIsDeniedTriesWithNewCredentials(t *testing.T) {
+	set, _ := rotating(t)
+	p := between(t, server(t).Endpoint, method("PUT"), func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		if strings.Contains(r.Header.Get("Authorization"), "=old-key/") {
+			refuse(w, http.StatusForbidden, "AccessDenied")
+			return
+		}
+		forward.ServeHTTP(w, r)
+	})
+	set(static("old-key"))
+	s := storeOf(t, Config{Bucket: bucketName, Endpoint: p.URL, PathStyle: true})
+	if _, err := s.keys.get(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	set(static(access))
+	if err := s.Put(t.Context(), key, blob("media")); err != nil || len(p.requests()) != 2 {
+		t.Errorf("Put = %v after %d requests", err, len(p.requests()))
+	}
+}
+
 func TestWhoIsRefusedLateDoesNotDropNewCredentials(t *testing.T) {
 	asked := 0
 	k := keys{cache: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {

@@ -57,7 +57,6 @@ func advice() map[string]string {
 	return map[string]string{
 		"NoSuchBucket":                 "there is no such bucket: create it, or correct the name",
 		"InvalidBucketName":            "this is no name of a bucket: correct it",
-		"AccessDenied":                 denied,
 		"AllAccessDisabled":            "the bucket is disabled: ask its owner",
 		"AccountProblem":               "the account has a problem: ask its owner",
 		"PermanentRedirect":            elsewhere,
@@ -103,7 +102,7 @@ func classify(err error) (c class, hint string) {
 		return expired, "the secret key is wrong: check AWS_SECRET_ACCESS_KEY or the profile"
 	case "BadRequest": // HEAD has nothing better to say, of expired credentials neither
 		return expired, "the store refuses the request: check the region, and whether the credentials have expired" + region(err)
-	case "Forbidden": // HEAD does not tell a session that was revoked from what is not allowed
+	case "Forbidden", "AccessDenied": // nor does HEAD, or AWS at all, tell a session that was revoked from what is not allowed
 		return expired, denied
 	case "RequestTimeTooSkewed":
 		return skewed, "the clock of this machine is wrong: synchronize it (NTP)"

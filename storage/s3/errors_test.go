@@ -74,7 +74,7 @@ func TestClassify(t *testing.T) {
 		{"HEAD 400", answer(400, "BadRequest", "X-Amz-Bucket-Region", "eu-west-3"), expired, "eu-west-3"},
 		{"clock", answer(403, "RequestTimeTooSkewed"), skewed, "clock"},
 		{"secret", answer(403, "SignatureDoesNotMatch"), expired, "secret key"},
-		{"permission", answer(403, "AccessDenied"), config, denied},
+		{"permission", answer(403, "AccessDenied"), expired, denied},
 		{"HEAD 403", answer(403, "Forbidden"), expired, denied},
 		{"session gone", answer(403, "InvalidTokenId"), expired, "renew"},
 		{"no KMS key at MinIO", answer(404, "kms:KeyNotFound"), config, "kms_key"},
