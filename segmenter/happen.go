@@ -63,6 +63,9 @@ func nearest(t, edge int64) int64 {
 // happens takes a message in that is of the time start, and reports whether there is anything new. on is the base of the media then,
 // and edge is how far the media has come. All times are in milliseconds of Unix time.
 func (s *Segmenter) happens(m *demux.Message, start, edge int64, on base) (isNew bool, err error) {
+	if strings.HasPrefix(m.Scheme, "urn:mpeg:dash:event:") {
+		return false, nil // it is to the players of a DASH presentation that is not ours: to load its MPD anew, or that it has ended
+	}
 	data, isSplice, err := demux.SpliceOf(m)
 	if err != nil {
 		return false, err

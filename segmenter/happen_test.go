@@ -155,6 +155,7 @@ func TestWhatEveryRenditionRepeatsHappensOnce(t *testing.T) {
 	inBand(t, vs, 100, score)
 	inBand(t, ws, 100, score)
 	inBand(t, ws, 101, score)
+	inBand(t, vs, 110, &mp4.EmsgBox{Version: 1, TimeScale: 1, PresentationTime: unix + 5, SchemeIDURI: "urn:mpeg:dash:event:2012", Value: "1"})
 	c.send(interleave(vs, ws, a.objects(t, 0, 400), []object{noted(1, 0, 3000, record(unix*1000+8001, s))})...)
 	c.wantEvents("5000+500 com.example.score 1:0", "8000+1000 splice 9 out")
 	if len(c.bad) > 0 {
