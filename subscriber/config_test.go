@@ -45,7 +45,7 @@ func TestParseRelay(t *testing.T) {
 func TestParseRelayRefuses(t *testing.T) {
 	for _, s := range []string{
 		"", "relay:4443", "http://relay/", "moqt:///path", "moqt://relay:0", "moqt://relay:70000", "moqt://user@relay",
-		"moqt://relay/#catalog", "moqt://relay?draft=", "moqt://relay?draft=new", "moqt://relay?a=%zz", "moqt://re lay",
+		"moqt://relay/#catalog", "moqt://relay/#msf:a--catalog", "moqt://relay?draft=", "moqt://relay?draft=new", "moqt://relay?a=%zz", "moqt://re lay",
 		"moqt://relay?transport=tcp", "https://relay?transport",
 	} {
 		if r, err := parseRelay(s); err == nil {

@@ -33,8 +33,10 @@ func parseRelay(s string) (r relay, err error) {
 		return r, fmt.Errorf("%q is not of the form moqt://host:port/path or https://host:port/path", s)
 	case u.Hostname() == "":
 		return r, fmt.Errorf("%q names no host", s)
-	case u.User != nil, u.Fragment != "":
-		return r, fmt.Errorf("%q: neither user nor fragment has a meaning here", u.Redacted())
+	case u.User != nil:
+		return r, fmt.Errorf("%q: a user has no meaning here", u.Redacted())
+	case u.Fragment != "":
+		return r, disagrees(s)
 	}
 	port := u.Port()
 	if port == "" {

@@ -157,6 +157,9 @@ func (b *broadcasts) load(c *cobra.Command, beside ...string) (*config.Config, e
 
 // assemble makes the configuration of the flags.
 func (b *broadcasts) assemble() (*config.Config, error) {
+	if len(b.channel.Relays) > 0 && strings.Contains(b.channel.Relays[0], "#") && len(b.namespaces) == 0 {
+		b.namespaces = []string{""} // the relay's URL says it
+	}
 	switch listens := b.config.Listen.Address != ""; {
 	case len(b.allow) > 0 && !listens:
 		return nil, errors.New("--allow is what publishers may publish who connect to us: say where, with --listen")

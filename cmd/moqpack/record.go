@@ -107,6 +107,7 @@ func follow(ctx context.Context, src *subscriber.Source, recv subscriber.Receive
 // source is the subscriber's part of a channel that is not served.
 func source(ch *config.Channel) (subscriber.Config, error) {
 	ch.Name = "probe"
+	ch.Split()
 	cfg := config.Default()
 	cfg.Channels = []config.Channel{*ch}
 	if err := (&flags{config: cfg}).valid(); err != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -194,10 +195,28 @@ func (ch *Channel) Cut() segmenter.Config {
 	return c
 }
 
+// Split takes the name of the broadcast out of relays' URLs that have it, unless another is said. What is wrong with them, Validate says.
+func (ch *Channel) Split() {
+	ch.Relays = slices.Clone(ch.Relays) // channels may share them
+	for i, s := range ch.Relays {
+		relay, namespace, err := subscriber.SplitURL(s)
+		if err != nil || namespace == nil {
+			continue
+		}
+		if ch.Namespace == "" {
+			ch.Namespace = subscriber.FormatNamespace(namespace)
+		}
+		if said, err := subscriber.ParseNamespace(ch.Namespace); err == nil && slices.Equal(said, namespace) {
+			ch.Relays[i] = relay
+		}
+	}
+}
+
 // Complete fills in what follows from the rest.
 func (c *Config) Complete() {
 	for i := range c.Channels {
 		ch := &c.Channels[i]
+		ch.Split()
 		if _, ok := ch.Prefix(); ok {
 			continue // each broadcast gives its channel a name
 		}

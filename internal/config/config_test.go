@@ -132,6 +132,8 @@ func TestFaultsAreNamedWithTheirPlaceAndWhatWouldBeRight(t *testing.T) {
 		{minimal + "max_channels: 0\n", "line 2, column 1: max_channels: 0 is not between 1 and 10000"},
 		{"channels:\n- {relay: \"moqt://r\", namespace: live/*, name: a}\n", `channels[0].name: "a" cannot be the name of every broadcast under "live/*"`},
 		{"channels:\n- {replay: f, namespace: live/*}\n", "channels[0].namespace: a recording has one broadcast"},
+		{"channels:\n- {relay: \"moqt://r#msf:a--b\"}\n", `channels[0].relay: the fragment names the track "b"`},
+		{"channels:\n- {relay: \"moqt://r#msf:a--catalog\", namespace: b}\n", `channels[0].relay: the fragment names the broadcast "a"`},
 		{"channels: []\n", "line 1, column 1: channels: there is none"},
 		{"# nothing\n", "the file is empty"},
 		{"", "the file is empty"},
@@ -274,6 +276,16 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("an error of %d bytes", len(err.Error()))
 		}
 	})
+}
+
+func TestARelaysURLMayNameTheBroadcast(t *testing.T) {
+	c, err := Parse([]byte("channels:\n- relay: [\"moqt://r/p#msf:live-a.2fb--catalog\", \"moqt://s\"]\n"), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ch := c.Channels[0]; ch.Namespace != "live/a%2Fb" || ch.Name != "a/b" || !slices.Equal(ch.Relays, []string{"moqt://r/p", "moqt://s"}) {
+		t.Errorf("%+v", ch)
+	}
 }
 
 func TestPatternsOfNamespaces(t *testing.T) {

@@ -165,6 +165,11 @@ func (c *Config) channel(fs *judge, at string, ch *Channel) {
 	}
 	if ch.Namespace == "" {
 		fs.add(at+"namespace", "this is needed: the broadcast's namespace, its fields separated by /")
+		for _, relay := range ch.Relays {
+			if _, _, err := subscriber.SplitURL(relay); err != nil {
+				fs.add(at+"relay", "%s", err)
+			}
+		}
 	}
 	if !slices.Contains(ch.Relays, "") && ch.Namespace != "" {
 		src, err := ch.Source()
