@@ -182,6 +182,20 @@ func (c *cut) settled(slot, at int64) bool {
 	return c.sure
 }
 
+// begins is the slot that video begins with, if its groups go on as they have been.
+func (c cut) begins() int64 {
+	if c.live {
+		return c.slot
+	}
+	const far = 1000 // groups: by then it is certain where others have cut, or never
+	for at, i := c.groupAt+c.groupDur, 0; c.groupDur > 0 && i < far; at, i = at+c.groupDur, i+1 {
+		if slot := c.slotOf(at); slot > c.seen && slot >= c.floor && c.settled(slot, at) {
+			return slot
+		}
+	}
+	return c.seen + 1
+}
+
 // complete reports whether the segment being written can have no more samples.
 func (c *cut) complete(groupEnded bool) bool {
 	return c.live && (!c.video || c.groupDur == 0 || groupEnded) && c.slotOf(c.place(c.next)) > c.slot

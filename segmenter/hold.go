@@ -150,10 +150,8 @@ func (s *Segmenter) align() {
 		n := int64(-1)
 		if oldest, ok := t.line.Load().First(); ok {
 			n = int64(oldest)
-		} else if c := &t.cut; c.live {
-			n = c.slot
-		} else if c.continuous {
-			n = c.seen + 1
+		} else if t.cut.continuous {
+			n = t.cut.begins()
 		}
 		if n >= 0 && (first < 0 || n < first) {
 			first = n

@@ -67,6 +67,26 @@ func TestAudioBeginsWithVideo(t *testing.T) {
 	c.want("a", "2 3 4")
 }
 
+// Groups that begin late in their slots make video wait until it is certain where others have cut.
+func TestAudioBeginsWithVideoThatHasToWait(t *testing.T) {
+	for _, late := range []int64{3, 9, 14, 19} { // tenths of a second, of slots of 2 s
+		v, a := plain()
+		v.start += late * 1280
+		c := newChannel(t, cfg(), v, a)
+		c.send(interleave(between(v.seconds(t, 30), 0.2, 24), between(a.seconds(t, 30), 0.2, 24))...)
+		first := func(name string) uint64 {
+			n, ok := c.line(name).Timeline.Load().First()
+			if !ok {
+				t.Fatalf("%s: nothing", name)
+			}
+			return n
+		}
+		if v, a := first("v"), first("a"); v != a {
+			t.Errorf("groups begin %d00 ms late: video begins with %d, audio with %d", late, v, a)
+		}
+	}
+}
+
 // irregular is a source's objects in groups of so many frames, in turn.
 func irregular(t *testing.T, v source, n int64, frames ...int64) (all []object) {
 	t.Helper()
