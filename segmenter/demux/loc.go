@@ -14,11 +14,11 @@ const maxBlock = 64
 
 // loc unwraps a LOC object. Its properties stand where its publisher's generation puts them: in the object's header, and what is
 // private in a block of its own (the draft), or before the bitstream, as a block with its length (moq-dev) or as a number of pairs
-// (Shaka). Wherever the timestamp stands, there stand the others.
+// (Shaka). Wherever the timestamp stands, there stand the others, but for a timescale that the track has.
 func loc(t *media.Track, o *media.Object) (frame, error) {
 	properties, payload := o.Properties, o.Payload
 	if private, rest, ok := locPrivate(payload); ok {
-		properties, payload = slices.Concat(properties, private), rest
+		properties, payload = slices.Concat(private, properties), rest
 	}
 	f := frame{data: payload}
 	block, rest, isBlock := locBlock(payload)
@@ -30,10 +30,10 @@ func loc(t *media.Track, o *media.Object) (frame, error) {
 		if f.time, _ = locTime(properties, true); !ok {
 			return frame{}, fail(0, "no timestamp: neither in the object's properties nor before its payload")
 		}
-	} else if at, _ := locTime(block, true); isBlock && sameTime(f.time, locScale(t, properties), at, locScale(t, block)) {
+	} else if at, _ := locTime(block, true); isBlock && sameTime(f.time, locScale(t, properties, nil), at, locScale(t, block, nil)) {
 		properties, f.data, f.time = block, rest, at
 	}
-	f.scale = locScale(t, properties)
+	f.scale = locScale(t, properties, o.Properties)
 	f.config = content(properties, propVideoConfig)
 	if t.Kind == media.Audio {
 		f.config = content(properties, propAudioConfig)
@@ -41,13 +41,16 @@ func loc(t *media.Track, o *media.Object) (frame, error) {
 	return f, nil
 }
 
-// locScale is what the timestamp counts in.
-func locScale(t *media.Track, properties []media.Property) uint64 {
-	if scale, ok := value(properties, propTimescale); ok {
+// locScale is what the timestamp counts in: what stands beside it says, or the catalog, or the track.
+func locScale(t *media.Track, beside, track []media.Property) uint64 {
+	if scale, ok := value(beside, propTimescale); ok {
 		return scale
 	}
 	if t.Timescale > 0 {
 		return uint64(t.Timescale)
+	}
+	if scale, ok := value(track, propTimescale); ok {
+		return scale
 	}
 	return microsecond
 }

@@ -58,6 +58,36 @@ func TestPrivatePropertiesAreNoBitstream(t *testing.T) {
 	}
 }
 
+// The frame of 96,000 units is at two seconds of 48 kHz. A timescale is a property of the track, which the subscriber hands to all its
+// objects, or of the object (draft-ietf-moq-loc, "Timescale"); or the catalog has it.
+func TestTheTimescaleIsWhereverItMayBe(t *testing.T) {
+	const time = "\x80\x01\x77\x00" // 96,000
+	stamp, scale := media.Property{Type: 0x10, Value: 96000}, media.Property{Type: 0x08, Value: 48000}
+	for _, tt := range []struct {
+		name       string
+		catalog    uint32
+		properties []media.Property
+		payload    string
+		scale      uint64
+	}{
+		{"beside the timestamp", 90000, []media.Property{stamp, scale}, "data", 48000},
+		{"in the catalog", 48000, []media.Property{stamp}, "data", 48000},
+		{"nowhere", 0, []media.Property{stamp}, "data", 1e6},
+		{"in the private block, instead of the track's", 0, []media.Property{stamp, {Type: 0x08, Value: 90000}}, "\x0a\x04\x08\xc0\xbb\x80data", 48000},
+		{"of the track, and the timestamp is private", 0, []media.Property{scale}, "\x0a\x04\x10\xc1\x77\x00data", 48000},
+		{"in moq-dev's block", 0, nil, "\x0a\x08\x80\x00\xbb\x80\x08" + time + "data", 48000},
+		{"of the track, for moq-dev's block", 0, []media.Property{scale}, "\x05\x10" + time + "data", 48000},
+		{"of the track's transport, while the catalog is of moq-dev's block", 48000, []media.Property{{Type: 0x08, Value: 1000}}, "\x05\x10" + time + "data", 48000},
+		{"before Shaka's frame", 0, nil, "\x02\x10" + time + "\x08\x80\x00\xbb\x80data", 48000},
+	} {
+		track := media.Track{Kind: media.Audio, Timescale: tt.catalog}
+		f, err := loc(&track, &media.Object{Properties: tt.properties, Payload: []byte(tt.payload)})
+		if err != nil || f.time != 96000 || f.scale != tt.scale || string(f.data) != "data" {
+			t.Errorf("%s: %d in units of 1/%d s, %q, %v", tt.name, f.time, f.scale, f.data, err)
+		}
+	}
+}
+
 func TestAFrameWithoutMediaIsNoFault(t *testing.T) {
 	f, _, err := NewFrames(&media.Track{Kind: media.Audio, Packaging: media.Legacy, Codec: "opus", SampleRate: 48000, Channels: "2"})
 	if err != nil {
