@@ -140,3 +140,23 @@ func FuzzEvents(f *testing.F) {
 		}
 	})
 }
+
+func TestEventsGoWithTheirMedia(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := hour(t)
+		for _, from := range []uint64{256, 768, 1024} {
+			_, err := r.store.Swap(t.Context(), eventKey("c", from), storage.Blob{Pieces: [][]byte{[]byte("{}")}}, "")
+			must(t, err)
+		}
+		k, _ := keeperOf(r.store, "c", Retain{Age: 34 * time.Minute}) // from chunk 768 on
+		passes(t, k)
+		var left []string
+		for key, err := range r.store.List(t.Context(), eventPrefix("c")) {
+			must(t, err)
+			left = append(left, key)
+		}
+		if diff := cmp.Diff([]string{eventKey("c", 1024), eventKey("c", 768)}, left); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
