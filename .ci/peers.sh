@@ -1,11 +1,17 @@
-# .ci/peers.sh: the step "peers" of .ci/run, which sources this file: moqpack against software that others wrote, from the registries
-# at exact versions. Every combination is a row of docs/INTEROP.md, which the step rewrites. "make interop" runs it; it is not among
-# the steps that decide, because it builds two Rust programs (an hour on two cores, once) and fails where a peer does.
-# shellcheck shell=bash
+# .ci/peers.sh: moqpack against software that others wrote, from the registries at exact versions; .ci/run sources this file. Every
+# combination is a row of docs/INTEROP.md, which the step "peers" rewrites ("make interop"). It is not among the steps that decide,
+# because it builds four Rust programs (an hour on two cores, once) and fails where a peer does; "subset" is what .ci/run has of it.
+# shellcheck shell=bash disable=SC2154 # the lower-case names that a peer sets for its rows
 
 MOQ_RELAY=0.17.10
 MOQ_CLI=0.14.10
+MOQ_RELAY_IETF=0.8.0
+MOQ_PUB=0.10.0
+AIOMOQT=0.13.3
+AIOPQUIC=0.6.1
 rows=$tmp/rows
+
+# ------------------------------------------------------------------------------------------------------------- the registries
 
 # crate NAME VERSION BINARY prints where the binary lies, built from crates.io if it is not there. Not --locked: the lock files of
 # moq-relay and moq-cli name a webpki-roots that not every mirror has, and the newest that fits does as well.
@@ -19,27 +25,41 @@ crate() {
 	say "$into/bin/$3"
 }
 
-# live FORMAT plays a test picture and a tone to stdout in real time: FORMAT is flv or fmp4.
-live() {
-	local mux=(-f flv -flvflags no_duration_filesize)
-	[ "$1" = flv ] || mux=(-f mp4 -movflags cmaf+separate_moof+delay_moov+skip_trailer+frag_every_frame)
-	ffmpeg -nostdin -hide_banner -loglevel error -re -f lavfi -i testsrc=size=320x180:rate=25 -f lavfi -i sine=frequency=440:sample_rate=48000 \
-		-c:v libx264 -preset ultrafast -tune zerolatency -g 50 -bf 0 -pix_fmt yuv420p -c:a aac "${mux[@]}" -
+# python_for_aiomoqt prints a Python that it takes: 3.12 or later, wherever pyenv keeps it.
+python_for_aiomoqt() {
+	local p
+	for p in python3 python3.14 python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3; do
+		p=$(command -v "$p") && "$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && { say "$p"; return; }
+	done
+	return 1
 }
 
-# moq_import FORMAT PORT CLI [SCHEME VERSION] publishes FORMAT.hang at moq-relay, or at moqpack.
-moq_import() {
-	live "$1" | "$3" --connect "${4:-https}://localhost:$2" --connect-tls-insecure ${5:+--connect-version "$5"} --broadcast "$1.hang" import "$1"
+# wheel prints the Python that has aiomoqt, installed from PyPI if it is not there.
+wheel() {
+	local into=$tools/aiomoqt-$AIOMOQT python
+	if [ ! -f "$into/whole" ]; then
+		python=$(python_for_aiomoqt) || { say "no Python 3.12 or later with venv" >&2; return 1; }
+		"$python" -m venv --clear "$into" && "$into/bin/pip" install --quiet "aiomoqt==$AIOMOQT" "aiopquic==$AIOPQUIC" >&2 || return 1
+		touch "$into/whole"
+	fi
+	say "$into/bin/python"
 }
-export -f live moq_import
 
-relay_up() { start moq-relay "$relay" --listen "127.0.0.1:$1" --listen-tls-generate localhost --auth-public '**'; }
+# certificate makes one for localhost, which browsers take too if they are told its key's hash.
+certificate() {
+	[ -f "$tmp/cert.pem" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$tmp/key.pem" \
+		-out "$tmp/cert.pem" -days 10 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 2>"$ARTEFACTS/openssl.log"
+}
 
-# row PEER SCHEME ADDRESS DRAFT CATALOG PACKAGING NAMESPACE [THEN]: try it, once more if it fails, and write down what came of it. Where
-# THEN is "restart", the relay is killed and started anew while moqpack is live, and what is decoded is what came after.
+key_hash() { openssl x509 -in "$tmp/cert.pem" -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64; }
+
+# ------------------------------------------------------------------------------------------------------------------- the rows
+
+# row SCHEME ADDRESS DRAFT CATALOG PACKAGING NAMESPACE [THEN]: try it, once more if it fails, and write down what came of it. The
+# peer's name is in $peer, and what its files are called in $who. Where THEN is "restart", the relay is killed and started anew
+# while moqpack is live, and what is decoded is what came after.
 row() {
-	local peer=$1 scheme=$2 draft=$4 catalog=$5 packaging=$6 then=${8:-} why result=works
-	shift
+	local scheme=$1 draft=$3 catalog=$4 packaging=$5 then=${7:-} why result=works
 	if ! why=$(attempt "$@"); then
 		result="works the second time; the first: $why"
 		why=$(attempt "$@") || result="**fails**: $why"
@@ -50,16 +70,16 @@ row() {
 
 # attempt SCHEME ADDRESS DRAFT CATALOG PACKAGING NAMESPACE [THEN] serves and decodes it. If that fails it says why.
 attempt() {
-	local scheme=$1 at=$2 draft=$3 catalog=$4 packaging=$5 namespace=$6 then=${7:-} name log port failed=0 asked=$3
-	name=$draft-$scheme-$catalog-$packaging$then
-	log=serve-$name
+	local scheme=$1 at=$2 draft=$3 catalog=$4 namespace=$6 then=${7:-} name port failed=0 asked=$3 only=quic
+	name=$(tr -c 'a-z0-9\n' - <<<"$who-$draft-$scheme-$catalog-$5-$then")
+	[ "$scheme" = https ] && only=wt
 	port=$(free_port tcp)
-	start "$log" "$tmp/moqpack" serve -v --relay "$scheme://$at/?draft=$draft" --namespace "$namespace" --catalog "$catalog" --name peer \
-		--insecure --http "127.0.0.1:$port"
+	start "serve-$name" "$tmp/moqpack" serve -v --relay "$scheme://$at/?draft=$draft&transport=$only" --namespace "$namespace" \
+		--catalog "$catalog" --name peer --insecure --http "127.0.0.1:$port"
 	follow "$name" "http://127.0.0.1:$port/peer" "$then" "${at##*:}" || failed=1
-	stop "$log" >/dev/null || { say "moqpack does not end on SIGINT"; failed=1; }
+	stop "serve-$name" >/dev/null || { say "moqpack does not end on SIGINT"; failed=1; }
 	[ "$draft" = 14 ] && asked=moq-00
-	[ "$failed" = 1 ] || grep -q "phase=live.* draft=[a-z-]*$asked\b" "$ARTEFACTS/$log.log" || { say "another draft was agreed on"; failed=1; }
+	[ "$failed" = 1 ] || grep -q "phase=live.* draft=[a-z-]*$asked\b" "$ARTEFACTS/serve-$name.log" || { say "another draft was agreed on"; failed=1; }
 	return $failed
 }
 
@@ -76,16 +96,18 @@ follow() {
 	fi
 	decode "peer-$1-index" 8 "$2/index.m3u8" >/dev/null && decode "peer-$1-legacy" 8 "$2/legacy.m3u8" >/dev/null && return 0
 	if grep -q 'ends prematurely at 0' "$ARTEFACTS/ffmpeg-peer-$1-"*.log; then
-		say "media is missing, and listed as a gap"
+		grep -q 'no media arrives' "$ARTEFACTS/serve-$1.log" && say "the publisher fell silent, and what it left out is listed as a gap" ||
+			say "media is missing, and listed as a gap"
 		return 1
 	fi
 	say "ffmpeg: $(cat "$ARTEFACTS/ffmpeg-peer-$1-"*.log | grep -v "duplicated MOOV" | head -n 1 | sed "s, @ 0x[0-9a-f]*,," | tr '|' '/')"
 	return 1
 }
 
-# to_us PEER SCHEME DRAFT NAMESPACE COMMAND...: a row about a publisher that connects to moqpack, which listens at PORT.
+# to_us SCHEME DRAFT PACKAGING NAMESPACE COMMAND...: a row about a publisher that connects to moqpack, which listens at PORT.
 to_us() {
-	local peer=$1 scheme=$2 draft=$3 namespace=$4 name=to-us-$3-$2 udp port result=works why
+	local scheme=$1 draft=$2 packaging=$3 namespace=$4 name udp port result=works why
+	name=to-us-$who-$2-$1
 	shift 4
 	udp=$(free_port udp)
 	port=$(free_port tcp)
@@ -96,7 +118,7 @@ to_us() {
 	stop "publish-$name" >/dev/null || true
 	stop "serve-$name" >/dev/null || result="**fails**: moqpack does not end on SIGINT"
 	[ "$scheme" = https ] && scheme=WebTransport || scheme=QUIC
-	say "| $peer, which connects to us | $draft | $scheme | auto | cmaf |  | $result |" | tee -a "$rows"
+	say "| $peer, which connects to us | $draft | $scheme | auto | $packaging |  | $result |" | tee -a "$rows"
 }
 
 ready() {
@@ -114,57 +136,193 @@ last_words() {
 	sed -e 's/^ err=//' -e 's/127\.0\.0\.1:[0-9]*\|localhost:[0-9]*/the relay/g' -e 's/\\"/"/g' -e 's/|/\//g' <<<"$said"
 }
 
-# moq_dev: the relay and the publisher of github.com/moq-dev/moq. The publisher packages FLV as "legacy" and MP4 as CMAF, and always
-# writes both catalogs. It publishes in its newest protocol; the relay turns that into the one that moqpack asks for.
-moq_dev() {
-	local relay cli udp draft peer="moq-relay $MOQ_RELAY, moq-cli $MOQ_CLI"
-	relay=$(crate moq-relay "$MOQ_RELAY" moq-relay)
-	cli=$(crate moq-cli "$MOQ_CLI" moq)
-	udp=$(free_port udp)
-	relay_up "$udp"
-	start moq-fmp4 bash -c "moq_import fmp4 $udp $cli"
-	for_drafts msf cmaf fmp4.hang & # the two at once: what they do most is to wait
-	for_drafts hang cmaf fmp4.hang
-	wait $!
-	start moq-flv bash -c "moq_import flv $udp $cli"
-	for draft in 18 moq-lite-05; do
-		row "$peer" moqt "localhost:$udp" "$draft" hang legacy flv.hang
-		row "$peer" moqt "localhost:$udp" "$draft" msf cmaf fmp4.hang restart
-	done
-	to_us "moq-cli $MOQ_CLI" moqt 16 fmp4.hang bash -c "moq_import fmp4 PORT $cli moqt moq-transport-16"
-	to_us "moq-cli $MOQ_CLI" https 18 fmp4.hang bash -c "moq_import fmp4 PORT $cli https moq-transport-18"
-	to_us "moq-cli $MOQ_CLI" https moq-lite-05 fmp4.hang bash -c "moq_import fmp4 PORT $cli https moq-lite-05"
-	stop moq-flv || true
-	stop moq-fmp4 || true
-	stop moq-relay || true
+# ------------------------------------------------------------------------------------------------------------------ the media
+
+# live FORMAT plays a test picture and a tone to stdout in real time: FORMAT is flv or fmp4.
+live() {
+	local mux=(-f flv -flvflags no_duration_filesize)
+	[ "$1" = flv ] || mux=(-f mp4 -movflags cmaf+separate_moof+delay_moov+skip_trailer+frag_every_frame)
+	ffmpeg -nostdin -hide_banner -loglevel error -re -f lavfi -i testsrc=size=320x180:rate=25 -f lavfi -i sine=frequency=440:sample_rate=48000 \
+		-c:v libx264 -preset ultrafast -tune zerolatency -g 50 -bf 0 -pix_fmt yuv420p -c:a aac "${mux[@]}" -
 }
 
-# for_drafts CATALOG PACKAGING NAMESPACE: a row for every protocol of moq-relay.
-for_drafts() {
-	local draft
-	for draft in 18 moq-lite-05 16 14 19 moq-lite-04 moq-lite-03 17 15; do row "$peer" moqt "localhost:$udp" "$draft" "$@"; done
+# moq_import FORMAT PORT CLI [SCHEME VERSION] publishes FORMAT.hang at moq-relay, or at moqpack.
+moq_import() {
+	live "$1" | "$3" --connect "${4:-https}://localhost:$2" --connect-tls-insecure ${5:+--connect-version "$5"} --broadcast "$1.hang" import "$1"
 }
+
+# moq_pub PORT PUB publishes cf/live at moq-relay-ietf. It writes its catalog once, and so must keep it for whoever comes later.
+moq_pub() {
+	live fmp4 | "$2" --tls-disable-verify --bind 127.0.0.1:0 --fetch-groups 8 --name cf/live "https://localhost:$1"
+}
+export -f live moq_import moq_pub
+
+# film makes what aiomoqt plays, long enough that no row sees its end.
+film() {
+	[ -f "$tmp/film.mp4" ] || ffmpeg -nostdin -hide_banner -loglevel error -f lavfi -i testsrc=size=320x180:rate=25 \
+		-f lavfi -i sine=frequency=440:sample_rate=48000 -t 300 -c:v libx264 -preset ultrafast -tune zerolatency -g 50 -bf 0 \
+		-pix_fmt yuv420p -c:a aac "$tmp/film.mp4" </dev/null
+}
+
+# ------------------------------------------------------------------------------------------------------------------ the peers
 
 # eyevinn: our publisher on their library, which is at its version in .ci/interop/moqtransport/go.mod.
 eyevinn() {
-	local udp draft peer protocol
+	local udp draft protocol who=eyevinn peer
 	peer="Eyevinn/moqtransport $(sed -n 's/.*moqtransport \(v[0-9.]*\).*/\1/p' .ci/interop/moqtransport/go.mod | head -n 1)"
 	(cd .ci/interop/moqtransport && go build -o "$tmp/publisher" .)
 	for draft in 14 16; do
 		udp=$(free_port udp)
 		[ "$draft" = 14 ] && protocol=moq-00 || protocol=moqt-$draft
 		start publisher-peer "$tmp/publisher" -listen "127.0.0.1:$udp" -protocol "$protocol" "${clips[@]}"
-		row "$peer" moqt "127.0.0.1:$udp" "$draft" msf cmaf interop/studio1
+		row moqt "127.0.0.1:$udp" "$draft" msf cmaf interop/studio1
 		stop publisher-peer
-		to_us "$peer" moqt "$draft" interop/studio1 "$tmp/publisher" -connect 127.0.0.1:PORT -protocol "$protocol" "${clips[@]}"
+		to_us moqt "$draft" cmaf interop/studio1 "$tmp/publisher" -connect 127.0.0.1:PORT -protocol "$protocol" "${clips[@]}"
 	done
+}
+
+# aiomoqt: its publisher and its relay.
+aiomoqt() {
+	local draft
+	for draft in 18 22 20 16 14; do
+		through_aiomoqt moqt "$draft" cmaf
+		through_aiomoqt https "$draft" cmaf
+	done
+	for draft in 18 22 16; do through_aiomoqt moqt "$draft" loc; done
+	through_aiomoqt https 18 loc
+	through_aiomoqt moqt 18 "loc, audio in datagrams" --packaging loc --datagram
+	through_aiomoqt moqt 18 locmaf
+	through_aiomoqt https 22 locmaf
+	local who=aiomoqt peer="aiomoqt $AIOMOQT"
+	to_us moqt 22 loc interop/film "$(wheel)" -m aiomoqt.tools.pub_media moqt://localhost:PORT/ -N interop/film --mp4 "$tmp/film.mp4" -k \
+		--pub-ns -t 600 --draft 22
+	to_us https 18 cmaf interop/film "$(wheel)" -m aiomoqt.tools.pub_media https://localhost:PORT/ -N interop/film --mp4 "$tmp/film.mp4" -k \
+		--pub-ns -t 600 --draft 18 --packaging cmaf
+}
+
+# through_aiomoqt SCHEME DRAFT PACKAGING [FLAG...]: a publisher and a relay for this row alone. The relay speaks no other draft,
+# because over WebTransport it offers 14 only then.
+through_aiomoqt() {
+	local udp python scheme=$1 draft=$2 packaging=$3 who=aiomoqt peer="aiomoqt $AIOMOQT, its relay"
+	shift 3
+	[ $# -gt 0 ] || set -- --packaging "$packaging"
+	python=$(wheel)
+	certificate
+	udp=$(free_port udp)
+	start aiomoqt-relay "$python" -m aiomoqt.tools.moq_interop_relay --bind 127.0.0.1 --port "$udp" --cert "$tmp/cert.pem" --key "$tmp/key.pem" \
+		--dual --draft "$draft"
+	aiomoqt_publishes "$udp" "$draft" "$@"
+	row "$scheme" "localhost:$udp" "$draft" msf "$packaging" interop/film
+	stop aiomoqt-publisher || true
+	stop aiomoqt-relay >/dev/null || true # it does not end on SIGINT
+}
+
+# aiomoqt_publishes UDP DRAFT FLAG...: interop/film, once the relay is there.
+aiomoqt_publishes() {
+	local udp=$1 draft=$2 python
+	shift 2
+	python=$(wheel)
+	film
+	sleep 2 # it does not dial again
+	start aiomoqt-publisher "$python" -m aiomoqt.tools.pub_media "moqt://localhost:$udp/" -N interop/film --mp4 "$tmp/film.mp4" -k --pub-ns \
+		-t 600 --draft "$draft" "$@"
+}
+
+# cloudflare: its relay, with its publisher and with aiomoqt's.
+cloudflare() {
+	local relay publisher udp scheme who=cloudflare peer="moq-relay-ietf $MOQ_RELAY_IETF, moq-pub $MOQ_PUB"
+	relay=$(crate moq-relay-ietf "$MOQ_RELAY_IETF" moq-relay-ietf)
+	publisher=$(crate moq-pub "$MOQ_PUB" moq-pub)
+	certificate
+	udp=$(free_port udp)
+	start cloudflare-relay "$relay" --bind "127.0.0.1:$udp" --tls-cert "$tmp/cert.pem" --tls-key "$tmp/key.pem" --coordinator-file "$tmp/coordinator.json"
+	start cloudflare-publisher bash -c "sleep 2; moq_pub $udp $publisher"
+	for scheme in moqt https; do row "$scheme" "localhost:$udp" 18 warp cmaf cf/live; done
+	stop cloudflare-publisher || true
+	peer="moq-relay-ietf $MOQ_RELAY_IETF, aiomoqt $AIOMOQT" who=cloudflare-aiomoqt
+	aiomoqt_publishes "$udp" 18 --packaging loc
+	for scheme in moqt https; do row "$scheme" "localhost:$udp" 18 msf loc interop/film; done
+	stop aiomoqt-publisher || true
+	stop cloudflare-relay || true
+}
+
+relay_up() {
+	start moq-relay "$(crate moq-relay "$MOQ_RELAY" moq-relay)" --listen "127.0.0.1:$1" --listen-tls-cert "$tmp/cert.pem" \
+		--listen-tls-key "$tmp/key.pem" --auth-public '**'
+}
+
+# moq_dev: the relay and the publishers of github.com/moq-dev/moq. moq-cli packages FLV as "legacy" and MP4 as CMAF, and always writes
+# both catalogs. It publishes in its newest protocol; the relay turns that into the one that moqpack asks for.
+moq_dev() {
+	local cli udp draft who=moq-dev peer="moq-relay $MOQ_RELAY, moq-cli $MOQ_CLI"
+	cli=$(crate moq-cli "$MOQ_CLI" moq)
+	certificate
+	udp=$(free_port udp)
+	relay_up "$udp"
+	start moq-fmp4 bash -c "moq_import fmp4 $udp $cli"
+	for_drafts msf cmaf fmp4.hang & # the two at once: what they do most is to wait
+	for_drafts hang cmaf fmp4.hang
+	wait $!
+	for draft in 18 16 moq-lite-05; do row https "localhost:$udp" "$draft" hang cmaf fmp4.hang; done
+	row https "localhost:$udp" 18 msf cmaf fmp4.hang
+	start moq-flv bash -c "moq_import flv $udp $cli"
+	for draft in 18 16 moq-lite-05; do row moqt "localhost:$udp" "$draft" hang legacy flv.hang; done
+	stop moq-flv || true
+	for draft in 18 moq-lite-05; do row moqt "localhost:$udp" "$draft" msf cmaf fmp4.hang restart; done
+	stop moq-fmp4 || true
+	browser "$udp" || true
+	stop moq-relay || true
+	peer="moq-cli $MOQ_CLI"
+	to_us moqt 16 cmaf fmp4.hang bash -c "moq_import fmp4 PORT $cli moqt moq-transport-16"
+	to_us https 18 cmaf fmp4.hang bash -c "moq_import fmp4 PORT $cli https moq-transport-18"
+	to_us https moq-lite-05 cmaf fmp4.hang bash -c "moq_import fmp4 PORT $cli https moq-lite-05"
+}
+
+# for_drafts CATALOG PACKAGING NAMESPACE: a row for every protocol of moq-relay.
+for_drafts() {
+	local draft
+	for draft in 18 moq-lite-05 16 14 19 moq-lite-04 moq-lite-03 17 15; do row moqt "localhost:$udp" "$draft" "$@"; done
+}
+
+# browser UDP: Chromium publishes its fake camera and microphone at moq-relay.
+browser() {
+	local udp=$1 who=browser peer
+	peer="@moq/publish $(sed -n 's,.*"@moq/publish": "\(.*\)".*,\1,p' .ci/interop/browser/package.json) in Chromium, moq-relay $MOQ_RELAY"
+	(cd .ci/e2e && npm ci --ignore-scripts --no-audit --no-fund) >"$ARTEFACTS/npm.log" 2>&1
+	(cd .ci/interop/browser && npm ci --ignore-scripts --no-audit --no-fund) >>"$ARTEFACTS/npm.log" 2>&1
+	start browser node .ci/interop/browser/publish.mjs "https://127.0.0.1:$udp/" cam.hang "$(key_hash)"
+	until_ok 60 grep -q 'broadcast=cam.hang active=true' "$ARTEFACTS/browser.log" || true
+	row moqt "localhost:$udp" 18 hang legacy cam.hang
+	row moqt "localhost:$udp" moq-lite-05 hang legacy cam.hang
+	row https "localhost:$udp" 18 hang legacy cam.hang
+	stop browser || true
+}
+
+# ------------------------------------------------------------------------------------------------------------------ the steps
+
+# subset is what installs in a moment: what no other peer of .ci/run has.
+subset() {
+	: >"$rows"
+	wheel >/dev/null || { skip "aiomoqt"; return 0; }
+	through_aiomoqt moqt 22 loc
+	through_aiomoqt https 18 cmaf
+	through_aiomoqt moqt 20 locmaf
+	! grep -q 'fails' "$rows"
+}
+
+all_of() {
+	local p
+	for p in "$@"; do $p || say "!!!! $p did not come to its end"; done
 }
 
 step_peers() {
 	: >"$rows"
 	go build -o "$tmp/moqpack" ./cmd/moqpack
-	eyevinn
-	moq_dev
+	certificate
+	all_of eyevinn aiomoqt cloudflare & # two at once: what they do most is to wait
+	local others=$!
+	all_of moq_dev
+	wait "$others"
 	table
 	! grep -q 'fails' "$rows"
 }

@@ -28,8 +28,8 @@ export async function serve(root) {
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
-// browse starts a Chromium with an empty profile that plays without a click and makes no calls of its own.
-export async function browse() {
+// browse starts a Chromium with an empty profile that plays without a click and makes no calls of its own. more are flags for it.
+export async function browse(more = []) {
   await mkdir(artefacts, { recursive: true });
   const profile = mkdtempSync(join(tmpdir(), 'e2e-'));
   const context = await chromium.launchPersistentContext(profile, {
@@ -38,7 +38,7 @@ export async function browse() {
     viewport: { width: 1280, height: 800 },
     args: [
       '--no-sandbox', '--autoplay-policy=no-user-gesture-required', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--no-first-run', '--disable-dev-shm-usage',
+      '--disable-component-update', '--disable-sync', '--no-first-run', '--disable-dev-shm-usage', ...more,
     ],
   });
   return {
