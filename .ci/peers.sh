@@ -121,9 +121,12 @@ to_us() {
 	say "| $peer, which connects to us | $draft | $scheme | auto | $packaging |  | $result |" | tee -a "$rows"
 }
 
+# ready URL SECONDS: there are four segments, and a picture is listed. Audio can be listed a segment earlier, and ffmpeg reads the list once.
 ready() {
-	until_ok "$2" get "$1/legacy.m3u8" >/dev/null && until_ok "$2" has_segments "$(first_variant "$1/legacy.m3u8")" 4 >/dev/null
+	until_ok "$2" has_picture "$1/legacy.m3u8" >/dev/null && until_ok "$2" has_segments "$(first_variant "$1/legacy.m3u8")" 4 >/dev/null
 }
+
+has_picture() { get "$1" | grep -q RESOLUTION=; }
 
 # beyond URL N: the next segment is at least number N.
 beyond() { [ "$(next_segment "$1")" -ge "$2" ]; }
