@@ -21,6 +21,7 @@ type cut struct {
 	video     bool
 	frame     frame
 	half      int64         // half a frame
+	off       int64         // how far times may be from the true ones
 	slack     int64         // how early a sample may be and still belong to a slot
 	parts     timeline.Grid // of even parts, from the segment's start; zero: parts have perPart frames
 	perPart   int64         // frames in a part
@@ -68,7 +69,7 @@ const (
 	maxPartSamples = 1 << 16
 )
 
-func newCut(p *plan, init *media.Init, f frame) cut {
+func newCut(p *plan, init *media.Init, f frame, packaging media.Packaging) cut {
 	scale := big.NewRat(int64(init.Timescale), 1)
 	ticks := func(r *big.Rat) int64 { return floor(new(big.Rat).Mul(r, scale)) }
 	// A picture that is a little early for its slot, because it was captured or rounded so, is still the slot's. Audio that is early
@@ -78,13 +79,18 @@ func newCut(p *plan, init *media.Init, f frame) cut {
 	if init.Kind == media.Video {
 		slack = f.nominal() / 2
 	}
+	off := int64(0)
+	switch packaging {
+	case media.LOC, media.Legacy, media.MoqMI: // publishers' clocks, some in whole milliseconds (moq-cli has FLV's)
+		off = int64(init.Timescale)/1000 + 1
+	}
 	perPart := framesIn(seconds(p.PartTarget), f, init.Timescale)
 	parts, even := p.partGrid(f, init.Timescale)
 	if !even {
 		parts = timeline.Grid{}
 	}
 	return cut{
-		slack: slack, grid: p.Grid, init: init, timescale: init.Timescale, video: init.Kind == media.Video, frame: f,
+		off: off, slack: slack, grid: p.Grid, init: init, timescale: init.Timescale, video: init.Kind == media.Video, frame: f,
 		half:      f.nominal() / 2,
 		parts:     parts,
 		perPart:   perPart,
@@ -155,7 +161,7 @@ func (c *cut) opens(s *media.Sample, groupStart bool) (slot int64, opens, forced
 	case c.video && c.groupDur > 0:
 		opens = c.sure
 	default:
-		opens = slot > c.seen || c.slotOf(at-c.frame.nominal()) < slot
+		opens = slot > c.seen || c.slotOf(at-c.frame.nominal()+c.off) < slot
 	}
 	return slot, opens, opens && forced && !s.Sync
 }

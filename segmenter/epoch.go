@@ -202,7 +202,7 @@ func (s *Segmenter) change(ctx context.Context, now time.Time, t *track, u *unit
 	if u.init.Timescale == old.timescale && absolute(f.nominal()-old.frame.nominal()) <= old.frame.nominal()/8 {
 		f = old.frame // the better measure
 	}
-	t.cut = newCut(s.plan, u.init, f)
+	t.cut = newCut(s.plan, u.init, f, t.info.Packaging)
 	c := &t.cut
 	c.base, c.based, c.floor = old.base, old.based, old.floor
 	t.resume()

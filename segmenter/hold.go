@@ -130,7 +130,7 @@ func (s *Segmenter) start(t *track) {
 	if t.line == nil {
 		t.line = timeline.New(s.plan.Window, f.nominal())
 	}
-	t.cut, t.started = newCut(s.plan, t.header.init, f), true
+	t.cut, t.started = newCut(s.plan, t.header.init, f, t.info.Packaging), true
 	t.resume()
 	if t.info.Bitrate == 0 {
 		// Only what the catalog lacks altogether is measured: instances that joined at different times measure differently.
