@@ -116,3 +116,15 @@ func (m *Metrics) enter(channel string, p Phase) {
 		m.phase.WithLabelValues(channel).Set(float64(p))
 	}
 }
+
+// Forget drops what was counted of a channel that is no more: channels that come with their broadcasts may be ever new ones.
+func (m *Metrics) Forget(channel string) {
+	if m == nil {
+		return
+	}
+	of := prometheus.Labels{"channel": channel}
+	for _, v := range []*prometheus.CounterVec{m.objects, m.bytes, m.dropped, m.holes, m.refused, m.connects, m.badCatalogs} {
+		v.DeletePartialMatch(of)
+	}
+	m.phase.DeletePartialMatch(of)
+}

@@ -43,6 +43,7 @@ type lineup struct {
 	source   func(*config.Channel) (subscriber.Config, error)
 	open     func(ch *config.Channel, over <-chan struct{}) (*channel.Channel, error)
 	stage    stage
+	forget   func(name string) // drops what was counted of a channel
 	log      *slog.Logger
 
 	events  chan sighting       // never closed; senders give up with their context
@@ -95,7 +96,7 @@ func newLineup(o *origin, s stage, log *slog.Logger) *lineup {
 	}
 	return &lineup{
 		max: o.cfg.MaxChannels, fixed: fixed, patterns: o.patterns, alone: o.alone(), source: o.source, open: o.open,
-		stage: s, log: log, events: make(chan sighting), refused: map[string]sighting{},
+		stage: s, forget: o.metrics.forget, log: log, events: make(chan sighting), refused: map[string]sighting{},
 	}
 }
 
@@ -270,6 +271,7 @@ func (l *lineup) room() error {
 	<-first.done
 	l.acts = slices.DeleteFunc(l.acts, func(a *act) bool { return a == first })
 	l.stage.Remove(first.name)
+	l.forget(first.name)
 	l.log.Info("channel that has ended made room for another one", "channel", first.name)
 	return nil
 }

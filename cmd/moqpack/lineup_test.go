@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -93,6 +95,8 @@ type scene struct {
 	stop func()
 	cfg  config.Config
 	door *door
+
+	metrics http.Handler // set by run
 }
 
 func newScene(t *testing.T, namespaces ...string) *scene {
@@ -161,6 +165,7 @@ func (s *scene) run(draft string, namespaces ...string) <-chan error {
 		}
 	}
 	s.door = o.door
+	s.metrics = o.metrics.handler
 	l := newLineup(o, s.board, slog.New(slog.NewTextHandler(s.board, nil)))
 	ended, result := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -266,6 +271,11 @@ func TestChannelsThatAppearAreBounded(t *testing.T) {
 		elapse(20 * time.Second)
 		if len(s.states()) != 2 || strings.Contains(strings.Join(s.states(), " "), gone) || s.said("made room") != 1 {
 			t.Errorf("%q are there after the end of %s", s.states(), gone)
+		}
+		w := httptest.NewRecorder()
+		s.metrics.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		if label := fmt.Sprintf("channel=%q", gone); !strings.Contains(w.Body.String(), `channel="`) || strings.Contains(w.Body.String(), label) {
+			t.Errorf("%s is still counted", label)
 		}
 	})
 }

@@ -32,3 +32,10 @@ func newMetrics() metrics {
 		handler: promhttp.HandlerFor(r, promhttp.HandlerOpts{}),
 	}
 }
+
+// forget drops what was counted of a channel that is no more.
+func (m *metrics) forget(channel string) {
+	m.source.Forget(channel)
+	m.channel.Forget(channel)
+	m.archive.Forget(channel)
+}

@@ -53,3 +53,13 @@ func (m *Metrics) refused(channel, track string) {
 		m.refusals.WithLabelValues(channel, track).Inc()
 	}
 }
+
+// Forget drops what was counted of a channel that is no more.
+func (m *Metrics) Forget(channel string) {
+	if m == nil {
+		return
+	}
+	for _, v := range []*prometheus.CounterVec{m.refusals, m.events, m.disagreements} {
+		v.DeletePartialMatch(prometheus.Labels{"channel": channel})
+	}
+}

@@ -94,3 +94,17 @@ func (m *Metrics) cramped(store, channel string, is bool) {
 	}
 	m.full.WithLabelValues(channel, store).Set(v)
 }
+
+// Forget drops what was counted of a channel that is no more. What a Keeper does with what is left of it is counted anew.
+func (m *Metrics) Forget(channel string) {
+	if m == nil {
+		return
+	}
+	of := prometheus.Labels{"channel": channel}
+	for _, v := range []*prometheus.CounterVec{m.segments, m.bytes, m.lost, m.conflicts, m.retries, m.overflows, m.deleted} {
+		v.DeletePartialMatch(of)
+	}
+	for _, v := range []*prometheus.GaugeVec{m.lag, m.queued, m.full} {
+		v.DeletePartialMatch(of)
+	}
+}
