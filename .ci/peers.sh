@@ -197,8 +197,8 @@ aiomoqt() {
 	through_aiomoqt moqt 18 locmaf
 	through_aiomoqt https 22 locmaf
 	local who=aiomoqt peer="aiomoqt $AIOMOQT"
-	to_us moqt 22 loc interop/film "$(wheel)" -m aiomoqt.tools.pub_media moqt://localhost:PORT/ -N interop/film --mp4 "$tmp/film.mp4" -k \
-		--pub-ns -t 600 --draft 22
+	to_us moqt 18 loc interop/film "$(wheel)" -m aiomoqt.tools.pub_media moqt://localhost:PORT/ -N interop/film --mp4 "$tmp/film.mp4" -k \
+		--pub-ns -t 600 --draft 18
 	to_us https 18 cmaf interop/film "$(wheel)" -m aiomoqt.tools.pub_media https://localhost:PORT/ -N interop/film --mp4 "$tmp/film.mp4" -k \
 		--pub-ns -t 600 --draft 18 --packaging cmaf
 }
