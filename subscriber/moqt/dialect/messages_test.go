@@ -172,6 +172,8 @@ func vectors16() []vector {
 		{"request error", "050006001043e90178", &RequestError{Code: 0x10, Retry: 1001, Reason: "x"}},
 		{"fetch ok", "1800080601412c05002202",
 			&FetchOK{ReplyTo: replyTo(6), EndOfTrack: true, End: end300(), Properties: descending()}},
+		{"publish", "1d00120101056d656469610474657374" + "02000e4064",
+			&Publish{RequestID: 1, Track: mediaTest(), Alias: 2, Properties: timescale()}},
 		{"publish namespace done", "09000101", &PublishNamespaceDone{ReplyTo: replyTo(1)}},
 		{"publish namespace cancel", "0c000401200178", &PublishNamespaceCancel{ReplyTo: replyTo(1), Code: 0x20, Reason: "x"}},
 		{"subscribe namespace", "1100080001036d73660200", &SubscribeNamespace{Prefix: []string{"msf"}, Options: 2}},
