@@ -171,7 +171,8 @@ func (s *Session) Namespaces(ctx context.Context, prefix []string, f func(namesp
 		defer s.namespaces.unwatch(w)
 	}
 	q, err := s.link.request(ctx, func(id uint64) dialect.Message {
-		return &dialect.SubscribeNamespace{RequestID: id, Prefix: prefix, Options: dialect.NamespacesOnly}
+		return &dialect.SubscribeNamespace{RequestID: id, Prefix: prefix, Options: dialect.NamespacesOnly,
+			Params: dialect.Params{Tokens: s.c.Tokens}}
 	})
 	if err != nil {
 		return s.lost(ctx, err)

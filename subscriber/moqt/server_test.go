@@ -331,13 +331,16 @@ func (x *prefixed) gone(name string) {
 func TestNamespacesAreReportedAndTheirEnds(t *testing.T) {
 	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
 		h := make(heard, 16)
-		s, p, ran := inSession(t, d, Config{})
+		s, p, ran := inSession(t, d, Config{Tokens: []Token{{Value: []byte("tk")}}})
 		p.announcement(1, "elsewhere", "x")
 		ended := make(chan error, 1)
 		go func() { ended <- s.Namespaces(t.Context(), []string{"live"}, h.tell) }()
 		x := p.prefix()
 		if len(x.m.Prefix) != 1 || x.m.Prefix[0] != "live" || d.Number == 16 && x.m.Options != dialect.NamespacesOnly {
 			t.Errorf("%+v", x.m)
+		}
+		if tokens := x.m.Params.Tokens; len(tokens) != 1 || string(tokens[0].Value) != "tk" {
+			t.Errorf("tokens %+v", tokens)
 		}
 		x.send(d.Accept(x.m))
 		x.appears(3, "one")

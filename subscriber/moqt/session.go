@@ -14,6 +14,7 @@ import (
 
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
+	"github.com/moqpack/moqpack/subscriber/moqt/wire"
 )
 
 // Config says how to begin a session.
@@ -259,7 +260,11 @@ func (s *Session) sessionError(err error) *SessionError {
 		return &SessionError{Code: e.Code, Reason: e.Reason, Remote: e.Remote, Err: ErrClosed}
 	}
 	if violation(err) || onlyReset(err) != nil { // of a control stream, which must not end
-		return &SessionError{Code: dialect.ProtocolViolation, Reason: err.Error(), Err: err}
+		code := uint64(dialect.ProtocolViolation)
+		if e, ok := errors.AsType[*wire.Error](err); ok && e.Pair {
+			code = dialect.KeyValueFormatting
+		}
+		return &SessionError{Code: code, Reason: err.Error(), Err: err}
 	}
 	switch {
 	case errors.Is(err, transport.ErrTimeout):

@@ -300,6 +300,27 @@ func TestViolationsCloseTheSessionAndSayWhere(t *testing.T) {
 	}
 }
 
+func TestATokenThatCannotBeReadHasACodeOfItsOwn(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		_, p, ran := inSession(t, d, Config{})
+		b := d.Append(nil, &dialect.PublishNamespace{RequestID: 1, Namespace: []string{"a"}, Params: dialect.Params{Tokens: []dialect.Token{{}}}})
+		b[len(b)-2] = 9 // the alias type, before the token's
+		if d.Control == dialect.OneStream {
+			_, err := p.control.Write(b)
+			p.must(err)
+		} else {
+			st, err := p.conn.OpenStream(t.Context())
+			p.must(err)
+			_, err = st.Write(b)
+			p.must(err)
+		}
+		if e := closes(t, ran); e.Code != dialect.KeyValueFormatting {
+			t.Error(e)
+		}
+		peerSees(t, p, dialect.KeyValueFormatting)
+	})
+}
+
 func (a *asked) raw(b ...byte) {
 	var err error
 	if a.st == nil {

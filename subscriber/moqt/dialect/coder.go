@@ -136,6 +136,18 @@ func (c *coder) prefixed(field string, f func(c *coder)) {
 	c.in.Adopt(body.in)
 }
 
+// pair is prefixed for the value of a key-value pair. That it is not what its type says has a code of its own; that it is longer than
+// values may be has not (moq-transport, "Key-Value-Pair").
+func (c *coder) pair(field string, f func(c *coder)) {
+	c.prefixed(field, f)
+	if !c.reading() {
+		return
+	}
+	if e, ok := c.in.Err().(*wire.Error); ok && e.Err != wire.ErrTooLong {
+		e.Pair = true
+	}
+}
+
 // token is a Token structure of alias type USE_VALUE. REGISTER is taken for one, as the drafts ask of who has no cache.
 func (c *coder) token(v *Token) {
 	const register, useValue = 1, 3

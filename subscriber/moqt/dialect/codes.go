@@ -8,6 +8,7 @@ const (
 	ProtocolViolation     = 0x3
 	InvalidRequestID      = 0x4
 	DuplicateTrackAlias   = 0x5
+	KeyValueFormatting    = 0x6 // a value is not what its type says
 	ControlMessageTimeout = 0x11
 )
 

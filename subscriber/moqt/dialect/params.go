@@ -134,7 +134,7 @@ func tokens() param {
 			if c.reading() {
 				p.Tokens = append(p.Tokens, Token{})
 			}
-			c.prefixed("AUTHORIZATION_TOKEN", func(c *coder) { c.token(&p.Tokens[i]) })
+			c.pair("AUTHORIZATION_TOKEN", func(c *coder) { c.token(&p.Tokens[i]) })
 		}}
 }
 
@@ -149,7 +149,7 @@ func largest(lengthPrefixed bool) param {
 			}
 			walk := func(c *coder) { c.location(name, p.Largest) }
 			if lengthPrefixed {
-				c.prefixed(name, walk)
+				c.pair(name, walk)
 				return
 			}
 			walk(c)

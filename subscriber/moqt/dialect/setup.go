@@ -97,6 +97,9 @@ func (c *coder) readOption(s *Setup, o media.Property) {
 		t := coder{d: c.d, in: wire.NewCursor("AUTHORIZATION_TOKEN", c.d.Varint, o.Bytes)}
 		s.Tokens = append(s.Tokens, Token{})
 		t.token(&s.Tokens[len(s.Tokens)-1])
+		if e, ok := t.in.Close().(*wire.Error); ok {
+			e.Pair = true
+		}
 		c.in.Adopt(t.in)
 	case optionAuthority:
 		s.Authority = string(o.Bytes)

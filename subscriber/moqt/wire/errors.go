@@ -23,6 +23,7 @@ type Error struct {
 	Field  string // "track alias"
 	Offset int64  // bytes read of the message body, the datagram or the stream when it was noticed
 	Err    error  // one of the sentinels above, or io.ErrUnexpectedEOF: the stream ended
+	Pair   bool   // it is in the value of a key-value pair, which is not what its type says
 }
 
 func (e *Error) Error() string {
