@@ -346,6 +346,9 @@ func TestLineRefusesAnIllDescribedTrackAndSaysSo(t *testing.T) {
 				if p.count(t, "moqpack_segmenter_refused_total", b.Tracks[0].Name) == 0 {
 					t.Error("nothing is counted")
 				}
+				if got := p.count(t, "moqpack_channel_track_skipped", b.Tracks[0].Name); got != 1 && !tt.atHead {
+					t.Errorf("skipped in the metrics: %v", got)
+				}
 			})
 		})
 	}

@@ -231,6 +231,7 @@ func (c *Channel) follow(ctx context.Context, fold *segmenter.Segmenter, cat *ca
 		skipped = append(skipped, catalog.Skipped{Name: bad.Track, Reason: bad.Err.Error()})
 		c.metrics.refused(c.name, bad.Track)
 	}
+	c.metrics.skip(c.name, skipped)
 	for _, s := range c.status.setCatalog(cat, skipped) {
 		c.log.Warn("track skipped", "track", s.Track, "reason", s.Reason)
 	}

@@ -1,13 +1,19 @@
 package channel
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/moqpack/moqpack/segmenter"
+	"github.com/moqpack/moqpack/subscriber/catalog"
 )
 
 // Metrics counts what the fold refuses, and what went otherwise than planned. The nil *Metrics counts nothing.
-type Metrics struct{ refusals, events, disagreements *prometheus.CounterVec }
+type Metrics struct {
+	refusals, events, disagreements *prometheus.CounterVec
+	skipped                         *prometheus.GaugeVec
+}
 
 // NewMetrics registers the counters.
 func NewMetrics(r prometheus.Registerer) *Metrics {
@@ -24,8 +30,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "moqpack_channel_ledger_failures_total",
 			Help: "Times that a channel could not settle with other instances what they must agree on, and went on alone.",
 		}, []string{"channel"}),
+		skipped: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "moqpack_channel_track_skipped",
+			Help: "1 for each track of the newest catalog that is not packaged, by channel and track, and why.",
+		}, []string{"channel", "track", "reason"}),
 	}
-	r.MustRegister(m.refusals, m.events, m.disagreements)
+	r.MustRegister(m.refusals, m.events, m.disagreements, m.skipped)
 	return m
 }
 
@@ -54,6 +64,18 @@ func (m *Metrics) refused(channel, track string) {
 	}
 }
 
+// skip tells of the tracks that are skipped now, in the place of those that were before. What a publisher wrote may be no UTF-8, which
+// labels must be.
+func (m *Metrics) skip(channel string, all []catalog.Skipped) {
+	if m == nil {
+		return
+	}
+	m.skipped.DeletePartialMatch(prometheus.Labels{"channel": channel})
+	for _, s := range all {
+		m.skipped.WithLabelValues(channel, strings.ToValidUTF8(s.Name, "?"), strings.ToValidUTF8(s.Reason, "?")).Set(1)
+	}
+}
+
 // Forget drops what was counted of a channel that is no more.
 func (m *Metrics) Forget(channel string) {
 	if m == nil {
@@ -62,4 +84,5 @@ func (m *Metrics) Forget(channel string) {
 	for _, v := range []*prometheus.CounterVec{m.refusals, m.events, m.disagreements} {
 		v.DeletePartialMatch(prometheus.Labels{"channel": channel})
 	}
+	m.skip(channel, nil)
 }

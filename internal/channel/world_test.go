@@ -270,7 +270,7 @@ func (p *packager) count(t *testing.T, name, track string) float64 {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {
 				if f.GetName() == name && l.GetName() == "track" && l.GetValue() == track {
-					return m.GetCounter().GetValue()
+					return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 				}
 			}
 		}
