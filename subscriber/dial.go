@@ -79,7 +79,9 @@ func (f *follower) dial(ctx context.Context, at relay) (*line, error) {
 		if slices.Contains(append(e.protocols, e.experimental...), conn.Protocol()) {
 			f.log.Info("connected", "relay", at.addr, "transport", how, "draft", conn.Protocol())
 			s, err := e.begin(f, conn, at)
-			return newLine(s, at), err
+			l := newLine(s, at)
+			l.how = how
+			return l, err
 		}
 	}
 	conn.Close(dialect.NoError, "no common protocol")

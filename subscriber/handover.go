@@ -25,7 +25,7 @@ func (f *follower) attempt(ctx context.Context, at relay) (last relay, err error
 		return at, err
 	}
 	t := &trunk{now: l, attend: f.attend}
-	f.report.connected(ctx, l.at.addr, l.Draft())
+	f.report.connected(ctx, l.at.addr, l.Draft(), l.how)
 	s := f.record(t)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return t.Run(gctx) })
@@ -51,7 +51,7 @@ func (f *follower) attend(ctx context.Context, t *trunk) error {
 		}
 		f.log.Info("handing over", "from", l.at.addr, "relay", next.at.addr)
 		t.relieve(next)
-		f.report.connected(ctx, next.at.addr, next.Draft())
+		f.report.connected(ctx, next.at.addr, next.Draft(), next.how)
 		timer := time.NewTimer(farewell)
 		select {
 		case <-l.idle:

@@ -25,11 +25,12 @@ type Receiver interface {
 
 // State of a Source.
 type State struct {
-	Phase    Phase
-	Draft    string // what was negotiated, "moqt-18"; empty until connected
-	Relay    string // host:port
-	Err      error  // why the Source is not Live, if anything is wrong
-	Attempts int    // connection attempts since the last Live
+	Phase     Phase
+	Draft     string // what was negotiated, "moqt-18"; empty until connected
+	Transport string // "quic" or "webtransport"; empty until connected, of a recording, and of who connects to us
+	Relay     string // host:port
+	Err       error  // why the Source is not Live, if anything is wrong
+	Attempts  int    // connection attempts since the last Live
 }
 
 // Phase of a Source.

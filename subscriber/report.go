@@ -26,8 +26,8 @@ func (r *reporter) connecting(ctx context.Context, relay string, err error) {
 	})
 }
 
-func (r *reporter) connected(ctx context.Context, relay, draft string) {
-	r.change(ctx, func(s *State) { s.Relay, s.Draft = relay, draft })
+func (r *reporter) connected(ctx context.Context, relay, draft, transport string) {
+	r.change(ctx, func(s *State) { s.Relay, s.Draft, s.Transport = relay, draft, transport })
 }
 
 // waiting reports that there is nothing to read yet; err says what is wrong, if anything is.

@@ -32,7 +32,7 @@ func TestTheLogTellsNewsOnly(t *testing.T) {
 		r.connecting(ctx, "r:443", fmt.Errorf("port %d: refused", port))
 	}
 	r.connecting(ctx, "r:443", errors.New("bad certificate"))
-	r.connected(ctx, "r:443", "moqt-18")
+	r.connected(ctx, "r:443", "moqt-18", "quic")
 	r.waiting(ctx, nil)
 	r.waiting(ctx, nil)
 	r.live(ctx)

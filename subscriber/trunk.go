@@ -22,6 +22,7 @@ var _ session = (*trunk)(nil)
 type line struct {
 	session
 	at       relay
+	how      string        // "quic" or "webtransport"; empty: not known
 	over     chan struct{} // closed by run when err is set
 	err      error
 	relieved <-chan struct{} // closed by relieve: another line has taken its place

@@ -62,7 +62,16 @@ func (f *flags) trust(fs *pflag.FlagSet) {
 // broadcast registers what to follow without packaging it.
 func (f *flags) broadcast(fs *pflag.FlagSet) {
 	fs.StringVar(&f.channel.Namespace, "namespace", "", "the broadcast, its fields separated by /, a / in a field written %2F")
+	f.asking(fs)
 	f.trust(fs)
+}
+
+// asking registers what to say to the relay, and how to read its answers.
+func (f *flags) asking(fs *pflag.FlagSet) {
+	ch := &f.channel
+	fs.StringVar(&ch.Token, "token", "", "authorization token to send to the relays")
+	fs.StringVar(&ch.Catalog, "catalog", ch.Catalog, "`format` of the broadcast's catalog: msf, hang, warp, moq-mi (which has none), or auto: whichever there is")
+	fs.StringToStringVar((*map[string]string)(&ch.Variables), "variable", nil, "value of a variable in the catalog, `NAME=VALUE` (repeatable)")
 }
 
 // segmenter registers how to cut.
@@ -121,11 +130,9 @@ func (b *broadcasts) register(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&b.file, "config", "", "YAML `file` that says everything, instead of all other flags")
 	fs.StringArrayVar(&b.channel.Relays, "relay", nil, "relay or publisher, moqt://HOST[:PORT][/PATH][?draft=18] or https://... (repeatable: the others are for when it fails)")
-	fs.StringVar(&b.channel.Token, "token", "", "authorization token to send to the relays")
 	fs.StringArrayVar(&b.namespaces, "namespace", nil, "broadcast to package, its fields separated by /, a / in a field written %2F; LIVE/* is every broadcast under LIVE (repeatable)")
 	fs.IntVar(&b.config.MaxChannels, "max-channels", b.config.MaxChannels, "most channels that appear by themselves, of a --namespace with *")
-	fs.StringVar(&b.channel.Catalog, "catalog", b.channel.Catalog, "`format` of the broadcast's catalog: msf, hang, warp, moq-mi (which has none), or auto: whichever there is")
-	fs.StringToStringVar((*map[string]string)(&b.channel.Variables), "variable", nil, "value of a variable in the catalog, `NAME=VALUE` (repeatable)")
+	b.asking(fs)
 	fs.StringArrayVar(&b.names, "name", nil, "channel name, one for each --namespace (default: the namespace's last field)")
 	l := &b.config.Listen
 	fs.StringVar(&l.Address, "listen", "", "UDP address for publishers to connect to, HOST:PORT; --allow says what they may publish")

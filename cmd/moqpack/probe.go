@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -73,10 +74,42 @@ func probeBroadcast(ctx context.Context, w io.Writer, ch *config.Channel, d time
 	}
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	if err := follow(ctx, src, p, newProgress(w, 0), p.size); err != nil {
+	var there census
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		there.take(ctx, c)
+	}()
+	err = follow(ctx, src, p, newProgress(w, 0), p.size)
+	cancel()
+	<-done
+	if err != nil {
 		return nil, err
 	}
-	return p.report(ch, time.Now()), nil
+	r := p.report(ch, time.Now())
+	r.Under, r.Namespaces, r.Unlisted = there.under, there.found, there.unlisted
+	return r, nil
+}
+
+// census is which broadcasts the relay tells of beside the one that is probed.
+type census struct {
+	under    string   // a prefix
+	found    []string // in the order in which they were told of, each once
+	unlisted string   // why the relay does not tell
+}
+
+// take asks the relay until ctx ends.
+func (n *census) take(ctx context.Context, c subscriber.Config) {
+	c.Namespace, c.Logger = c.Namespace[:len(c.Namespace)-1], slog.New(slog.DiscardHandler)
+	n.under = subscriber.FormatNamespace(c.Namespace)
+	err := subscriber.Discover(ctx, c, func(namespace []string, active bool) {
+		if text := subscriber.FormatNamespace(namespace); active && !slices.Contains(n.found, text) {
+			n.found = append(n.found, text)
+		}
+	})
+	if ctx.Err() == nil {
+		n.unlisted = err.Error()
+	}
 }
 
 // nowhere is a Sink that keeps nothing.
@@ -194,7 +227,7 @@ func (p *prober) report(ch *config.Channel, now time.Time) *report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := &report{
-		Relay: p.state.Relay, Draft: p.state.Draft, Namespace: ch.Namespace, Phase: p.state.Phase.String(), Errors: p.errs,
+		Relay: p.state.Relay, Draft: p.state.Draft, Transport: p.state.Transport, Namespace: ch.Namespace, Phase: p.state.Phase.String(), Errors: p.errs,
 		Seconds: now.Sub(p.began).Seconds(),
 	}
 	out := p.fold.Output()

@@ -12,13 +12,18 @@ import (
 // report is what a probe found out.
 type report struct {
 	Relay     string   `json:"relay"`
-	Draft     string   `json:"draft,omitempty"` // what was negotiated
+	Draft     string   `json:"draft,omitempty"`     // what was negotiated
+	Transport string   `json:"transport,omitempty"` // quic or webtransport
 	Namespace string   `json:"namespace"`
 	Phase     string   `json:"phase"`             // how far it came: connecting, waiting, live, ended
 	Seconds   float64  `json:"seconds"`           // listened
 	Catalog   string   `json:"catalog,omitempty"` // its version
 	Errors    []string `json:"errors,omitempty"`
 	Hints     []string `json:"hints,omitempty"`
+
+	Under      string   `json:"under,omitempty"`      // the prefix of Namespaces
+	Namespaces []string `json:"namespaces,omitempty"` // of the broadcasts that the relay tells of
+	Unlisted   string   `json:"unlisted,omitempty"`   // why it does not
 
 	Segment    float64    `json:"segment,omitempty"`    // seconds of a segment that moqpack would make
 	PartTarget float64    `json:"partTarget,omitempty"` // seconds
@@ -102,7 +107,8 @@ func other(draft string) string {
 
 // print writes the report for people.
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "%s from %s, namespace %s: %s after %.0f s", orNone(r.Draft, "no session"), orNone(r.Relay, "nowhere"), r.Namespace, r.Phase, r.Seconds)
+	fmt.Fprintf(w, "%s from %s, namespace %s: %s after %.0f s", orNone(strings.TrimSpace(r.Draft+" "+r.Transport), "no session"), orNone(r.Relay, "nowhere"),
+		r.Namespace, r.Phase, r.Seconds)
 	if r.Catalog != "" {
 		fmt.Fprintf(w, ", catalog version %s", r.Catalog)
 	}
@@ -117,6 +123,10 @@ func (r *report) print(w io.Writer) {
 			r.Tracks[i].print(t)
 		}
 		_ = t.Flush() // to a terminal or a pipe: who does not read does not want to know
+	}
+	section(w, fmt.Sprintf("broadcasts under %q that the relay tells of", r.Under), len(r.Namespaces), func(i int) string { return r.Namespaces[i] })
+	if r.Unlisted != "" && r.Draft != "" {
+		fmt.Fprintf(w, "\nother broadcasts are not known: %s\n", r.Unlisted)
 	}
 	section(w, "ignored", len(r.Skipped), func(i int) string { return r.Skipped[i].Track + ": " + r.Skipped[i].Reason })
 	section(w, "what went wrong", len(r.Errors), func(i int) string { return r.Errors[i] })

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,9 @@ func TestProbeTellsWhatThereIs(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatal(err)
 	}
+	if r.Transport != "quic" || r.Under != "" || !slices.Equal(r.Namespaces, []string{"demo"}) || r.Unlisted != "" {
+		t.Errorf("%s", out)
+	}
 	if r.Draft != "moqt-16" || r.Phase != "live" || len(r.Tracks) != 5 || r.Segment != 2 || len(r.Errors) > 0 || len(r.Hints) > 0 {
 		t.Errorf("%s", out)
 	}
@@ -87,6 +91,7 @@ func TestProbeSaysWhatToTry(t *testing.T) {
 		want string
 	}{
 		"no such broadcast": {[]string{relay, "--namespace", "other", trust}, "is the namespace right"},
+		"another catalog":   {[]string{relay, "--namespace", "demo", trust, "--catalog", "moq-mi", "--variable", "a=b", "--token", "x"}, "there is no catalog"},
 		"not to be trusted": {[]string{relay, "--namespace", "demo"}, "--tls-fingerprint"},
 	} {
 		out, err := run(t, append([]string{"probe", "--for", "1s"}, tt.args...)...)
