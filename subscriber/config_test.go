@@ -42,6 +42,13 @@ func TestParseRelay(t *testing.T) {
 	}
 }
 
+func TestWhatIsOffered(t *testing.T) {
+	want := []string{"moqt-18", "moqt-19", "moqt-16", "moqt-17", "moqt-15", "moq-lite-05", "moq-lite-04", "moq-lite-03", "moq-00"}
+	if diff := cmp.Diff(want, protocols()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestParseRelayRefuses(t *testing.T) {
 	for _, s := range []string{
 		"", "relay:4443", "http://relay/", "moqt:///path", "moqt://relay:0", "moqt://relay:70000", "moqt://user@relay",

@@ -29,11 +29,13 @@ func engines() []engine {
 	}
 }
 
+// protocols are what is offered if nobody said what to speak. The oldest comes last: its name is that of all drafts before it, too.
 func protocols() (all []string) {
 	for _, e := range engines() {
 		all = append(all, e.protocols...)
 	}
-	return all
+	oldest := dialect.Draft14().ALPN
+	return append(slices.DeleteFunc(all, func(p string) bool { return p == oldest }), oldest)
 }
 
 func beginMoqt(f *follower, conn transport.Conn, at relay) (session, error) {
