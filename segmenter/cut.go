@@ -188,13 +188,14 @@ func (c *cut) settled(slot, at int64) bool {
 	return c.sure
 }
 
-// begins is the slot that video begins with, if its groups go on as they have been.
+// begins is the slot that video begins with, if its groups go on as they have been; where groups begin is known once one has been seen
+// to begin.
 func (c cut) begins() int64 {
 	if c.live {
 		return c.slot
 	}
 	const far = 1000 // groups: by then it is certain where others have cut, or never
-	for at, i := c.groupAt+c.groupDur, 0; c.groupDur > 0 && i < far; at, i = at+c.groupDur, i+1 {
+	for at, i := c.groupAt+c.groupDur, 0; c.whole && c.groupDur > 0 && i < far; at, i = at+c.groupDur, i+1 {
 		if slot := c.slotOf(at); slot > c.seen && slot >= c.floor && c.settled(slot, at) {
 			return slot
 		}

@@ -87,6 +87,25 @@ func TestAudioBeginsWithVideoThatHasToWait(t *testing.T) {
 	}
 }
 
+// Who joins amid a group does not know yet where groups begin.
+func TestAudioBeginsWithVideoThatWasJoinedAmidAGroup(t *testing.T) {
+	for _, from := range []float64{0.2, 0.68, 1.32, 1.9} {
+		v, a := plain()
+		c := newChannel(t, cfg(), v, a)
+		picture := v.track(t)
+		picture.MaxGroupDuration = time.Second // so that nothing has to be waited for
+		if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{picture, a.track(t)}); err != nil {
+			t.Fatal(err)
+		}
+		c.send(interleave(between(v.seconds(t, 30), from, 24), between(a.seconds(t, 30), from, 24))...)
+		v1, _ := c.line("v").Timeline.Load().First()
+		a1, ok := c.line("a").Timeline.Load().First()
+		if v1 != a1 || !ok {
+			t.Errorf("from %v s on: video begins with %d, audio with %d", from, v1, a1)
+		}
+	}
+}
+
 // irregular is a source's objects in groups of so many frames, in turn.
 func irregular(t *testing.T, v source, n int64, frames ...int64) (all []object) {
 	t.Helper()
