@@ -59,6 +59,7 @@ func TestTwoInstancesRecordOneListOfEvents(t *testing.T) {
 	for seed := range uint64(8) {
 		inBubble(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 7))
+			late := time.Duration(rng.IntN(1500)) * time.Millisecond
 			s := newBucket(t)
 			one, two := newBroadcast(t, 6, "v1", "a"), newBroadcast(t, 6, "v1", "a")
 			s.setPlan(func(storagetest.Op, string) storagetest.Fault {
@@ -84,7 +85,7 @@ func TestTwoInstancesRecordOneListOfEvents(t *testing.T) {
 				done <- true
 			}
 			go play(one, 0, "a", "b", "", "d", "e", "")
-			go play(two, time.Duration(rng.IntN(1500))*time.Millisecond, "a", "", "c", "d", "", "f")
+			go play(two, late, "a", "", "c", "d", "", "f")
 			<-done
 			<-done
 			s.setPlan(nil)
