@@ -28,7 +28,8 @@ type crowd struct {
 type ticket struct {
 	c       *crowd
 	host    string
-	session atomic.Bool // over HTTP/3: it has one
+	asked   atomic.Bool // over HTTP/3: a session is being made, or was
+	session atomic.Bool // it was
 	welcome bool        // guarded by c.mu
 	left    bool        // guarded by c.mu
 }

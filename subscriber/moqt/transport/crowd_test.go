@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/quic-go/quic-go"
+
 	"github.com/moqpack/moqpack/subscriber/moqt/transport/transporttest"
 )
 
@@ -107,6 +109,57 @@ func TestAnHTTP3ConnectionWithoutASessionIsEnded(t *testing.T) {
 			t.Error("ended too soon")
 		}
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if conn.Context().Err() == nil || ln.in.all != 0 {
+			t.Errorf("goes on: %+v", ln.in)
+		}
+	})
+}
+
+// Nobody's SETTINGS have come when a session is asked for just in time: that fails later.
+func TestAnHTTP3ConnectionWhoseSessionFailsLateIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln, d := guarded(t)
+		conn, done, err := d.dial(t.Context(), addr, []string{"h3"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer done()
+		time.Sleep(sessionTimeout - time.Second)
+		st, err := conn.OpenStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// HEADERS: CONNECT, https, /, :authority and :protocol (RFC 9114 7.2.2, RFC 9204 4.5).
+		fields := "\x00\x00\xcf\xd7\xc1\x50\x04host\x27\x02:protocol\x0cwebtransport"
+		if _, err := st.Write(append([]byte{0x01, byte(len(fields))}, fields...)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(sessionTimeout)
+		synctest.Wait()
+		if conn.Context().Err() == nil || ln.in.all != 0 {
+			t.Errorf("goes on: %+v", ln.in)
+		}
+	})
+}
+
+// HTTP/3 takes a stream for SETTINGS, which a client may not give.
+func TestAnHTTP3ConnectionThatCannotBeServedIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln, d := guarded(t)
+		pc, err := d.Packet()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conf := config()
+		conf.MaxIncomingUniStreams = -1
+		tr := &quic.Transport{Conn: pc}
+		defer tr.Close()
+		conn, err := tr.Dial(t.Context(), ln.Addr(), clientTLS(d.TLS, "localhost", []string{"h3"}), conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(sessionTimeout + time.Second)
 		synctest.Wait()
 		if conn.Context().Err() == nil || ln.in.all != 0 {
 			t.Errorf("goes on: %+v", ln.in)

@@ -142,7 +142,8 @@ func (l *Listener) serveHTTP(conn *quic.Conn) {
 		})
 		defer timer.Stop()
 	}
-	_ = l.wt.ServeQUICConn(conn) // ends with the connection
+	_ = l.wt.ServeQUICConn(conn)         // ends with the connection, or cannot begin
+	_ = conn.CloseWithError(noError, "") // as it may be when the client gives no room for SETTINGS
 }
 
 // hand gives a connection to whoever accepts the next one.
@@ -157,17 +158,20 @@ func (l *Listener) hand(c Conn) {
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request) {
 	conn, _ := r.Context().Value(connKey{}).(*quic.Conn)
 	t := ticketOf(conn)
-	if t != nil && t.session.Swap(true) {
+	if t != nil && t.asked.Swap(true) {
 		http.Error(w, "one session for each connection", http.StatusTooManyRequests)
 		return
 	}
 	s, err := l.wt.Upgrade(w, r)
 	if err != nil {
 		if t != nil {
-			t.session.Store(false)
+			t.asked.Store(false)
 		}
 		http.Error(w, "this is a WebTransport server for MoQ: "+err.Error(), http.StatusBadRequest)
 		return
+	}
+	if t != nil {
+		t.session.Store(true)
 	}
 	l.hand(&session{s: s, conn: conn, path: r.URL.RequestURI()})
 }
