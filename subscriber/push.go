@@ -104,7 +104,7 @@ func (p *push) Object(ctx context.Context, o media.Object) error {
 		return nil
 	}
 	defer t.users.Done()
-	t.hand(ctx, news{object: o})
+	t.follow(ctx, news{object: o})
 	return nil // it goes on, whatever became of who wanted it
 }
 
@@ -112,7 +112,7 @@ func (p *push) Object(ctx context.Context, o media.Object) error {
 func (p *push) Stream(ctx context.Context, e moqt.StreamEvent) {
 	if t := p.note(e.Group, weight(media.Object{}), news{end: &e}); t != nil {
 		defer t.users.Done()
-		t.hand(ctx, news{end: &e})
+		t.follow(ctx, news{end: &e})
 	}
 }
 
@@ -150,8 +150,9 @@ func (p *push) clear() {
 type pull struct {
 	p    *push
 	hand func(ctx context.Context, n news) // to the sink, until the pull ends
+	past chan struct{}                     // closed when all has been handed over that was kept
 
-	users sync.WaitGroup // calls of hand; what is added is added under p.mu while p.to is this
+	users sync.WaitGroup // calls of follow; what is added is added under p.mu while p.to is this
 	g     sync.WaitGroup
 	end   func(error) // once
 	done  chan struct{}
@@ -163,7 +164,7 @@ var _ subscription = (*pull)(nil)
 // pull hands the track over to sink. There is one who has it at a time: the last one.
 func (p *push) pull(ctx context.Context, sink moqt.Sink) *pull {
 	tctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	t := &pull{p: p, done: make(chan struct{})}
+	t := &pull{p: p, past: make(chan struct{}), done: make(chan struct{})}
 	var once sync.Once
 	t.end = func(err error) { once.Do(func() { t.err = err; cancel(); close(t.done) }) }
 	t.hand = func(ctx context.Context, n news) {
@@ -177,18 +178,19 @@ func (p *push) pull(ctx context.Context, sink moqt.Sink) *pull {
 		}
 	}
 	p.mu.Lock()
-	before, past := p.to, slices.Clone(p.news)
+	before, kept := p.to, slices.Clone(p.news)
 	p.to = t
 	p.mu.Unlock()
 	if before != nil {
 		before.end(moqt.ErrClosed)
 	}
 	t.g.Go(func() {
-		for _, n := range past {
+		for _, n := range kept {
 			if tctx.Err() == nil {
 				t.hand(tctx, n)
 			}
 		}
+		close(t.past)
 		select {
 		case <-p.sub.Done():
 			t.end(p.sub.Err())
@@ -196,6 +198,16 @@ func (p *push) pull(ctx context.Context, sink moqt.Sink) *pull {
 		}
 	})
 	return t
+}
+
+// follow hands over what comes behind what was kept: a stream must not seem to have ended before its objects.
+func (t *pull) follow(ctx context.Context, n news) {
+	select {
+	case <-t.past:
+		t.hand(ctx, n)
+	case <-t.done:
+	case <-ctx.Done():
+	}
 }
 
 // Close implements subscription. The push goes on.
