@@ -41,11 +41,15 @@ func (p *Presentation) over(i int) int64 {
 	return e.End()
 }
 
-// opening is the break that a splice ends, or nil: it was not heard of.
+// opening is the break that a splice ends, or nil: it was not heard of, or has ended already.
 func (p *Presentation) opening(in *timeline.Event) (out *timeline.Event) {
 	for i := range p.Events {
-		if o := &p.Events[i]; o.Start <= in.Start && o.Splice != nil && in.Splice.Ends(o.Splice) {
+		switch o := &p.Events[i]; {
+		case o.Start > in.Start || o.Splice == nil || o.ID == in.ID:
+		case in.Splice.Ends(o.Splice):
 			out = o
+		case out != nil && o.Splice.Ends(out.Splice):
+			out = nil
 		}
 	}
 	return out

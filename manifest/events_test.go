@@ -82,3 +82,31 @@ func TestDateRangesOnlyComeAndGo(t *testing.T) {
 		t.Errorf("%d lines have gone", len(gone))
 	}
 }
+
+// Of the splices that come back from one break the first ends it: what two tags of one ID say must not differ (rfc8216bis 4.4.5.1).
+func TestABreakEndsOnce(t *testing.T) {
+	c := manifesttest.New(manifesttest.Plan(2, 1, 6), 6, manifesttest.Start, manifesttest.Video("v", 360, 25, 1, 50))
+	add := func(at int64, cue timeline.Cue) {
+		c.Events = append(c.Events, timeline.Event{
+			Start: manifesttest.Start + at, ID: fmt.Sprint(at), Scheme: "x", Splice: &timeline.Splice{Event: 1, Cue: cue},
+		})
+	}
+	add(1_000, timeline.Out)
+	add(3_000, timeline.In)
+	add(4_000, timeline.In)
+	add(5_000, timeline.Out)
+	add(6_000, timeline.In)
+	c.Play(manifesttest.Start + 8_000)
+	p := c.Present()
+	var got []string
+	for line := range strings.Lines(string(p.AppendDateRanges(nil, &p.Renditions[0]))) {
+		id, rest, _ := strings.Cut(strings.TrimPrefix(line, `#EXT-X-DATERANGE:ID="`), `"`)
+		if strings.Contains(rest, "END-DATE") {
+			id += " ends"
+		}
+		got = append(got, id)
+	}
+	if diff := cmp.Diff([]string{"1000", "1000 ends", "4000", "5000", "5000 ends"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
