@@ -2,6 +2,7 @@ package dash_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -338,5 +339,16 @@ func TestObjectsOfDolbyAtmosAreSaid(t *testing.T) {
 	}
 	if p := sets[0].SupplementalProperties[1]; !strings.HasSuffix(string(p.SchemeIdUri), "EC3_ExtensionComplexityIndex:2018") || p.Value != "16" {
 		t.Errorf("%+v", p)
+	}
+}
+
+// A record may say of an event that it is a signal, and not what it says.
+func TestAnEventWithoutASpliceIsNoSignal(t *testing.T) {
+	c := channel(10_000)
+	for _, s := range []*timeline.Splice{nil, {Cue: timeline.Out}} {
+		c.Events = append(c.Events, timeline.Event{Start: manifesttest.Start + 5_000, ID: fmt.Sprint(s), Scheme: "urn:scte:scte35:2014:xml+bin", Splice: s})
+	}
+	if m := live(t, c.Present()); len(m.Periods[0].EventStreams[0].Events) != 2 {
+		t.Errorf("%+v", m.Periods[0].EventStreams[0].Events)
 	}
 }

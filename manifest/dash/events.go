@@ -60,7 +60,7 @@ func addEvent(period *mpd.Period, start int64, e *timeline.Event) {
 	}
 	event := element(e)
 	for _, o := range stream.Events {
-		if e.Splice != nil && o.PresentationTime == event.PresentationTime && o.Signal.Binary.Value == event.Signal.Binary.Value {
+		if e.Splice != nil && o.Signal != nil && o.PresentationTime == event.PresentationTime && o.Signal.Binary.Value == event.Signal.Binary.Value {
 			return
 		}
 	}
