@@ -34,10 +34,11 @@ type guest struct {
 
 	kept atomic.Int64 // bytes that pushes keep
 
-	mu     sync.Mutex       // guards what follows
-	stays  map[string]*stay // by namespace
-	pushes map[string]*push // by track
-	pushed chan struct{}    // closed and replaced when pushes grow
+	mu      sync.Mutex       // guards what follows
+	stays   map[string]*stay // by namespace
+	pushes  map[string]*push // by track: the newest of each
+	offered int              // pushes that have not ended
+	pushed  chan struct{}    // closed and replaced when a push comes
 }
 
 var errNothing = errors.New("nothing that may be published here was announced in time")

@@ -2,7 +2,6 @@ package subscriber
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -37,14 +36,12 @@ func (g *guest) published(sub *moqt.Subscription) (moqt.Sink, error) {
 	name := sub.Track()
 	p := &push{g: g, sub: sub, properties: sub.Properties()}
 	err := g.settle(name.Namespace, sub.Tokens(), func(s *stay) error {
-		if len(g.pushes) == maxAnnounced {
+		if g.offered == maxAnnounced {
 			return errTooMuch
 		}
-		if g.pushes[spellTrack(name)] != nil {
-			return fmt.Errorf("track %q is published already", name.Name)
-		}
+		g.offered++
 		s.offers++
-		g.pushes[spellTrack(name)] = p
+		g.pushes[spellTrack(name)] = p // the one before, if any, ends: what is in flight of it may still come
 		close(g.pushed)
 		g.pushed = make(chan struct{})
 		return nil
@@ -64,7 +61,10 @@ func (g *guest) published(sub *moqt.Subscription) (moqt.Sink, error) {
 // forget ends a push.
 func (p *push) forget() {
 	p.g.mu.Lock()
-	delete(p.g.pushes, spellTrack(p.sub.Track()))
+	p.g.offered--
+	if key := spellTrack(p.sub.Track()); p.g.pushes[key] == p {
+		delete(p.g.pushes, key)
+	}
 	p.g.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -496,27 +496,3 @@ func TestNobodyKeepsOthersOut(t *testing.T) {
 		two.seamless("video-360", 8*3)
 	})
 }
-
-// A client that speaks moq-lite need not say where it wants to go before anything else.
-func TestWhoSaysNothingIsSentAway(t *testing.T) {
-	for _, draft := range []string{"moqt-16", "moqt-18", "moq-lite-03", "moq-lite-05"} {
-		t.Run(draft, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := newHall(t, anyUnder("live"))
-				d := transport.Dialer{Protocols: []string{draft}, TLS: &tls.Config{InsecureSkipVerify: true}}
-				d.Packet = func() (net.PacketConn, error) { return h.net.Listen(), nil }
-				conn, err := d.QUIC(t.Context(), h.node.LocalAddr().String())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer conn.Close(0, "")
-				ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
-				defer cancel()
-				var closed *transport.CloseError
-				if _, err := conn.ReceiveDatagram(ctx); !errors.As(err, &closed) || !closed.Remote {
-					t.Errorf("ended with %v", err)
-				}
-			})
-		})
-	}
-}
