@@ -53,7 +53,7 @@ func (c *Chunks) Read(dst []Unit, o *media.Object) []Unit {
 	}
 	if o.Status == media.Normal && len(o.Payload) > 0 {
 		if u.Samples, u.Err = c.read(o); u.Err == nil {
-			u.Messages = inBand(o.Payload)
+			u.Messages = inBand(nil, o.Payload)
 		}
 	}
 	u.Header = c.header()

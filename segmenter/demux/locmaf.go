@@ -79,7 +79,7 @@ func (l *LOCMAF) read(o *media.Object) ([]media.Sample, error) {
 			}
 			raw := *o
 			raw.Payload = o.Payload[at:]
-			l.heard = inBand(raw.Payload)
+			l.heard = inBand(nil, raw.Payload)
 			return l.Chunks.read(&raw)
 		case elementBox, elementFull, elementDelta:
 			size := number()
@@ -89,7 +89,7 @@ func (l *LOCMAF) read(o *media.Object) ([]media.Sample, error) {
 			body := o.Payload[at : at+int(size)]
 			at += int(size)
 			if kind == elementBox {
-				l.heard = append(l.heard, inBand(body)...)
+				l.heard = inBand(l.heard, body)
 				continue
 			}
 			return l.chunk(o, kind, body, at)

@@ -36,8 +36,8 @@ const (
 	unknownDur  = 0xFFFFFFFF
 )
 
-// inBand are the event messages of a payload, which must consist of whole boxes.
-func inBand(payload []byte) (list []Message) {
+// inBand appends the event messages of a payload, which must consist of whole boxes, to those of its object.
+func inBand(list []Message, payload []byte) []Message {
 	r := boxes{data: payload}
 	for b, ok := r.next(); ok && len(list) < maxMessages; b, ok = r.next() {
 		if string(b.kind[:]) == "emsg" {

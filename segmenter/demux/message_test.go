@@ -184,3 +184,18 @@ func FuzzEventMessage(f *testing.F) {
 		}
 	})
 }
+
+func TestAnObjectOfLOCMAFHasABoundedNumberOfMessages(t *testing.T) {
+	s := clip(t, "h264-2997.mp4", live.Packing{As: media.LOCMAF})
+	r, _, err := demux.NewLOCMAF(&media.Track{Kind: media.Video, Packaging: media.LOCMAF, Init: s.Init()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := emsg(t, &mp4.EmsgBox{Version: 1, TimeScale: 1000, SchemeIDURI: "urn:x", Value: "1"})
+	o := clipObject(t, s, 0)
+	o.Payload = append(bytes.Repeat(append([]byte{1, byte(len(box))}, box...), 1000), o.Payload...)
+	u := r.Read(nil, &o)[0]
+	if u.Err != nil || len(u.Samples) == 0 || len(u.Messages) != 64 {
+		t.Errorf("%d messages and %d samples, %v", len(u.Messages), len(u.Samples), u.Err)
+	}
+}
