@@ -145,13 +145,18 @@ func (c *Config) Permits() (all []subscriber.Permit) {
 		if !ch.Published() {
 			continue
 		}
-		p := subscriber.Permit{Token: cmp.Or(ch.Token, c.Listen.Token)}
-		if p.Namespace, p.Below = ch.Prefix(); !p.Below {
-			p.Namespace, _ = subscriber.ParseNamespace(ch.Namespace) // is valid
-		}
-		all = append(all, p)
+		all = append(all, ch.permit(c.Listen.Token))
 	}
 	return all
+}
+
+// permit is what may be published for the channel, with the token unless it has its own. A namespace that is not valid is nil there.
+func (ch *Channel) permit(token string) subscriber.Permit {
+	p := subscriber.Permit{Token: cmp.Or(ch.Token, token)}
+	if p.Namespace, p.Below = ch.Prefix(); !p.Below {
+		p.Namespace, _ = subscriber.ParseNamespace(ch.Namespace)
+	}
+	return p
 }
 
 // OnDisk and OnS3 report whether the channel is recorded there.

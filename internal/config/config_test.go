@@ -142,6 +142,7 @@ func TestFaultsAreNamedWithTheirPlaceAndWhatWouldBeRight(t *testing.T) {
 		{minimal + "listen: {token: secret}\n", "line 2, column 10: listen.token: this needs listen.address"},
 		{"listen: {address: \":1\", key: k}\nchannels: [{namespace: a}]\n", "line 1, column 1: listen.cert: a certificate and its key go together"},
 		{"listen: {address: \":1\"}\nchannels: [{namespace: a}, {namespace: a, name: b}]\n", "channels[1].namespace: two channels take what is published as \"a\""},
+		{"listen: {address: \":1\"}\nchannels: [{namespace: a/*}, {namespace: /%61/*}]\n", "channels[1].namespace: two channels take what is published as \"/%61/*\""},
 		{"channels: [{namespace: a}]\n", "channels[0].relay: this is needed: moqt://HOST[:PORT][/PATH], or listen.address"},
 		{"listen: {address: \":1\"}\nchannels: [{namespace: a, tls: {insecure: true}}]\n", "channels[0].tls: this is about relays"},
 		{"listen: {address: \":1\"}\nchannels: [{namespace: a//b}]\n", "channels[0].namespace: namespace \"a//b\": a field is empty"},

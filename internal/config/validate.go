@@ -49,10 +49,12 @@ func (c *Config) Validate() error {
 			fs.add(at+"name", "two channels are called %q: give them different names", fs.show(ch.Name))
 		}
 		names[ch.Name] = true
-		if ch.Published() && published[ch.Namespace] {
+		p := ch.permit("")
+		taken := fmt.Sprintf("%t %q", p.Below, p.Namespace) // however it is spelt
+		if ch.Published() && published[taken] {
 			fs.add(at+"namespace", "two channels take what is published as %q: publishers give it once", fs.show(ch.Namespace))
 		}
-		published[ch.Namespace] = published[ch.Namespace] || ch.Published()
+		published[taken] = published[taken] || ch.Published() && (p.Below || p.Namespace != nil)
 	}
 	for _, f := range fs.faults {
 		f.Text = redact(f.Text)
