@@ -352,3 +352,22 @@ func TestAnEventWithoutASpliceIsNoSignal(t *testing.T) {
 		t.Errorf("%+v", m.Periods[0].EventStreams[0].Events)
 	}
 }
+
+// Times of events count from the period (ISO/IEC 23009-1, 5.10.2.2), wherever that begins.
+func TestEventsOfARecordingMoveWithItsPeriods(t *testing.T) {
+	c := channel(30_000)
+	c.End()
+	c.Events = []timeline.Event{{Start: manifesttest.Start + 12_345, Dur: 500, ID: "x", Scheme: "urn:x"}}
+	p := c.Present()
+	p.Zero = true
+	m := plain(t, p)
+	begin, err := time.Parse(time.RFC3339Nano, string(m.AvailabilityStartTime))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := m.Periods[0].EventStreams[0]
+	ms := begin.UnixMilli() + time.Duration(*m.Periods[0].Start).Milliseconds() + int64(s.Events[0].PresentationTime-s.PresentationTimeOffset)
+	if *m.Periods[0].Start != 0 || *s.Timescale != 1000 || ms != c.Events[0].Start {
+		t.Errorf("%d ms too late", ms-c.Events[0].Start)
+	}
+}
