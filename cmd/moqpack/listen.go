@@ -76,7 +76,7 @@ func (d *door) serve(ctx context.Context, pc net.PacketConn, log *slog.Logger) e
 	defer pc.Close()
 	log.Info("publishers may connect", "url", d.url(pc.LocalAddr()))
 	if d.fingerprint != "" {
-		log.Warn("the certificate for publishers signs itself and is new with every start: they have to be told its fingerprint, or to verify nothing; "+
+		log.Warn("the certificate for publishers signs itself, is new with every start and good for less than two weeks: they have to be told its fingerprint, or to verify nothing; "+
 			"--listen-cert and --listen-key (listen.cert, listen.key) give another one", "sha256", d.fingerprint)
 	}
 	return d.reception.Run(ctx, pc)
