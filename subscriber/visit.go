@@ -40,7 +40,7 @@ func (v *visit) Run(ctx context.Context) error {
 	}
 	err := context.Cause(ctx)
 	switch {
-	case errors.Is(err, ErrStalled):
+	case errors.Is(err, ErrStalled), errors.Is(err, errEnded):
 		v.stay.r.yield(v.stay)
 	case errors.Is(err, errMute):
 		v.stay.mute.Store(true)
