@@ -23,10 +23,11 @@ type feed struct {
 
 	renew  atomic.Bool // the publisher may have begun anew
 	events chan event  // never closed: senders give up with their context
+	holes  chan span   // what is to be fetched; never closed. There is one at a time
 }
 
 func newFeed(l limits) *feed {
-	return &feed{order: reorder{limits: l}, patience: l.patience, events: make(chan event)}
+	return &feed{order: reorder{limits: l}, patience: l.patience, events: make(chan event), holes: make(chan span, 1)}
 }
 
 // event is one call of a sink, or a change to the reorder on somebody's behalf.
@@ -73,6 +74,10 @@ func (f *feed) pump(ctx context.Context, hand func(context.Context, media.Object
 				f.order.unpop(o)
 				return err
 			}
+		}
+		if h := f.order.wanted; h != nil {
+			f.order.wanted = nil
+			f.holes <- *h // has room: see follow
 		}
 		if at, ok := f.order.position(); f.reached != nil && ok && !at.Before(f.target) {
 			close(f.reached)

@@ -145,7 +145,7 @@ func TestLiteLostGroupIsMarked(t *testing.T) {
 		w := newWorld(t, draft, demoOnly(t))
 		var reset uint64
 		var once sync.Once
-		w.pub.SetFaults(sim.Faults{Reset: func(track string, l media.Location) (hit bool) {
+		w.pub.SetFaults(sim.Faults{NoFetch: true, Reset: func(track string, l media.Location) (hit bool) {
 			if track == "video-360" && l.Object == 10 {
 				once.Do(func() { reset, hit = l.Group, true })
 			}

@@ -11,6 +11,7 @@ type obstacle struct {
 	to     media.Location
 	wait   time.Duration // how long to wait for what may be missing; 0: not at all
 	loss   bool          // to give it up is a loss
+	leap   bool          // more group ids are passed than they mostly do: groups may be missing
 	proven bool          // it is certain that nothing is missing
 }
 
@@ -22,7 +23,7 @@ func (r *reorder) pass(now time.Time) bool {
 		return false
 	}
 	if o.wait > 0 {
-		if !r.giveUp(now, o.wait) {
+		if !r.giveUp(now, r.mend(now, o)) {
 			return false
 		}
 		if o.loss {
@@ -123,7 +124,7 @@ func (r *reorder) boundary(g, next *group) obstacle {
 		o.wait, o.loss = r.limits.patience, true
 	}
 	if jump > 1 && jump > r.step+r.step/2 {
-		o.wait = max(o.wait, r.patience())
+		o.wait, o.leap = max(o.wait, r.patience()), true
 	}
 	return o
 }

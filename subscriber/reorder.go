@@ -41,6 +41,11 @@ type reorder struct {
 	from    media.Location  // where it begins
 	settled *media.Location // up to here it has brought all that exists; nil: nothing
 
+	repairs bool           // what is missing can be fetched
+	mending bool           // that is what the fetch is for
+	asked   media.Location // from where what is missing was asked for last
+	wanted  *span          // what is to be asked for; nil: nothing
+
 	dropped int // objects that came twice, too late, or before the first group start
 	holes   int // obstacles that were given up as a loss
 }
@@ -69,6 +74,7 @@ func weight(o media.Object) int {
 func (r *reorder) join() {
 	r.offline, r.fresh, r.broken = false, true, true
 	r.filling, r.from, r.settled = true, media.Location{}, nil
+	r.repairs, r.mending, r.wanted = false, false, nil
 	r.stuck, r.end = time.Time{}, nil
 }
 
@@ -99,7 +105,7 @@ func (r *reorder) settle(l media.Location) {
 // leave tells that the subscription is over.
 func (r *reorder) leave() {
 	r.late()
-	r.offline, r.filling = true, false
+	r.offline, r.filling, r.mending = true, false, false
 	for _, g := range r.groups {
 		if len(g.open) > 0 || g.reset {
 			g.open, g.closed, g.reset = nil, 0, false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -109,6 +110,13 @@ func (f *feed) follow(ctx context.Context, s asker, sub *held, q request) (next 
 	if err := f.do(ctx, (*reorder).join); err != nil {
 		return nil, err
 	}
+	select {
+	case <-f.holes: // of the subscription before
+	default:
+	}
+	var mending sync.WaitGroup
+	mctx, cancel := context.WithCancel(ctx)
+	defer func() { cancel(); mending.Wait() }()
 	sub.let()
 	defer q.alive()()
 	if err := f.fill(ctx, s, sub, q); err != nil {
@@ -124,6 +132,8 @@ func (f *feed) follow(ctx context.Context, s asker, sub *held, q request) (next 
 			return nil, fmt.Errorf("track %q: %w", q.name.Name, sub.Err())
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
+		case hole := <-f.holes:
+			mending.Go(func() { f.mend(mctx, s, sub, q.name, hole) })
 		case <-relief:
 			if next, err = f.relieve(ctx, s, sub, q); err == nil {
 				return next, nil
@@ -176,6 +186,7 @@ func (f *feed) fill(ctx context.Context, s asker, sub *held, q request) error {
 	}
 	if sub.whole {
 		return f.do(ctx, func(r *reorder) {
+			r.repairs = true
 			if r.edge(largest); !r.started {
 				r.filled(largest, false)
 				return
@@ -211,5 +222,8 @@ func (f *feed) fill(ctx context.Context, s asker, sub *held, q request) error {
 		q.mute.Store(true)
 		return errMute
 	}
-	return f.do(ctx, func(r *reorder) { r.filled(largest, err == nil && !unknown.Load()) })
+	return f.do(ctx, func(r *reorder) {
+		r.repairs = err == nil && !unknown.Load()
+		r.filled(largest, r.repairs)
+	})
 }

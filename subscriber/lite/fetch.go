@@ -19,7 +19,8 @@ const (
 )
 
 // Fetch asks for past groups, one by one, and returns when the last one has been read to its end. With join it leaves out what
-// that subscription brings. Groups that cannot be had are reported to sink as unknown, and are no error.
+// that subscription brings. With or without it, a subscription to the track says what timestamps count in. Groups that cannot be had
+// are reported to sink as unknown, and are no error.
 //
 // The error is a *moqt.SessionError if the session ended, or what Sink.Object returned. Ending ctx cancels the fetch; some peers
 // never answer, so it should have a deadline.
@@ -27,6 +28,11 @@ func (s *Session) Fetch(ctx context.Context, r moqt.FetchRequest, join *Subscrip
 	f := &fetch{s: s, r: r, sink: sink}
 	if join != nil {
 		if err := f.follow(ctx, join); err != nil {
+			return err
+		}
+	}
+	if like := s.following(r.Track); join == nil && like != nil {
+		if err := f.time(ctx, like); err != nil {
 			return err
 		}
 	}
@@ -50,17 +56,37 @@ type fetch struct {
 
 // follow has the fetch end where join begins, and tell the time as it does.
 func (f *fetch) follow(ctx context.Context, join *Subscription) error {
-	select {
-	case <-join.timed:
-		f.timescale = join.timescale
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := f.time(ctx, join); err != nil {
+		return err
 	}
 	switch l, ok := join.Largest(); {
 	case ok && l.Group == 0:
 		f.r.End, f.r.Start = media.Location{}, media.Location{Object: 1}
 	case ok && !f.r.End.Before(l):
 		f.r.End = media.Location{Group: l.Group - 1, Object: moqt.WholeGroup}
+	}
+	return nil
+}
+
+// time has the fetch tell the time as the subscription does.
+func (f *fetch) time(ctx context.Context, like *Subscription) error {
+	select {
+	case <-like.timed:
+		f.timescale = like.timescale
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// following is a subscription to the track, or nil.
+func (s *Session) following(name moqt.TrackName) *Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.subs {
+		if track(sub.name) == track(name) {
+			return sub
+		}
 	}
 	return nil
 }

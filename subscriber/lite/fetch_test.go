@@ -115,6 +115,23 @@ func TestFetchLeavesToASubscriptionWhatIsItsOwn(t *testing.T) {
 	})
 }
 
+func TestAFetchTellsTheTimeAsASubscriptionDoes(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		s, p, _ := inSession(t, d, Config{})
+		subscribe(t, s, p, newRecorder())
+		sink := newRecorder()
+		r := moqt.FetchRequest{Track: name("video"), Start: media.Location{Group: 7}, End: media.Location{Group: 7, Object: moqt.WholeGroup}}
+		err := while(func() error { return s.Fetch(t.Context(), r, nil, sink) }, func() {
+			a := p.next()
+			a.write(p.frames("7.0"))
+			a.fin()
+		})
+		if diff := cmp.Diff(p.object(7, 0, "7.0"), <-sink.objects); diff != "" || err != nil {
+			t.Error(err, diff)
+		}
+	})
+}
+
 func TestFetchOfVeryManyGroupsBeginsLater(t *testing.T) {
 	newest(t, func(t *testing.T, d *dialect.Dialect) {
 		s, p, _ := inSession(t, d, Config{})
