@@ -1,6 +1,7 @@
 package segmenter_test
 
 import (
+	"encoding/binary"
 	"os"
 	"testing"
 	"time"
@@ -106,6 +107,30 @@ func TestTheWallClockOfMoqMINumbersTheSegments(t *testing.T) {
 		}
 		if e.Origin != origin {
 			t.Errorf("after %v media time zero is at %d, and at %d at once", delay, e.Origin, origin)
+		}
+	}
+}
+
+// A producer reference time says the wall clock of some media time: that counts, and not when the object arrives.
+func TestTheWallClockOfTheProducerNumbersTheSegments(t *testing.T) {
+	v := video("v", 12800, 512, 25, 0)
+	began := time.Unix(unix-3600, 0)
+	all := v.objects(t, 3600*25, 3600*25+300)
+	for i := range all {
+		at := uint64(3600*25+i) * 512
+		ntp := uint64(began.Unix()+2208988800)<<32 + at<<32/12800
+		b := append(binary.BigEndian.AppendUint32(nil, 32), "prft\x01\x00\x00\x00\x00\x00\x00\x01"...)
+		b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, ntp), at)
+		all[i].Payload = append(b, all[i].Payload...)
+	}
+	for _, delay := range []int64{0, 1_900_000} {
+		c := newChannel(t, cfg())
+		if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{v.track(t)}); err != nil {
+			t.Fatal(err)
+		}
+		c.send(late(all, began.UnixMicro()+delay)...)
+		if e := c.line("v").Timeline.Load().Current(); e.Origin != began.Unix()*12800 {
+			t.Errorf("after %d ms media time zero is at %d, want %d", delay/1000, e.Origin/12800, began.Unix())
 		}
 	}
 }

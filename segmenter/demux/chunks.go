@@ -54,10 +54,19 @@ func (c *Chunks) Read(dst []Unit, o *media.Object) []Unit {
 	if o.Status == media.Normal && len(o.Payload) > 0 {
 		if u.Samples, u.Err = c.read(o); u.Err == nil {
 			u.Messages = inBand(nil, o.Payload)
+			u.Wall = c.clock(o.Payload, u.Samples)
 		}
 	}
 	u.Header = c.header()
 	return append(dst, u)
+}
+
+// clock is what time it was at the end of the samples, as the boxes with them tell.
+func (c *Chunks) clock(boxes []byte, samples []media.Sample) int64 {
+	if c.cmaf == nil {
+		return 0
+	}
+	return clockOf(boxes, samples, c.cmaf.Timescale)
 }
 
 func (c *Chunks) read(o *media.Object) ([]media.Sample, error) {

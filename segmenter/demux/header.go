@@ -23,7 +23,7 @@ type Unit struct {
 	Header       *Header
 	Samples      []media.Sample // valid until the next Read
 	Messages     []Message      // events that come with the media
-	Wall         int64          // milliseconds of Unix time when the object was sent, as it says itself; 0 unknown
+	Wall         int64          // milliseconds of Unix time when the object was made or sent, as it says itself; 0 unknown
 	Err          error          // why there are none
 }
 

@@ -17,6 +17,7 @@ type LOCMAF struct {
 	ivs    []byte         // initialization vectors of its samples, one behind the other
 	next   media.Location // of the object that the fields are the reference of
 	heard  []Message      // in the newest object
+	clocks []byte         // the boxes of that which may tell the time
 }
 
 // NewLOCMAF returns the reader for a track as the catalog describes it, and its header if that is known already.
@@ -46,9 +47,9 @@ func (l *LOCMAF) Read(dst []Unit, o *media.Object) []Unit {
 		l.take(init)
 	}
 	if o.Status == media.Normal && len(o.Payload) > 0 {
-		l.heard = nil
+		l.heard, l.clocks = nil, nil
 		u.Samples, u.Err = l.read(o)
-		u.Messages = l.heard
+		u.Messages, u.Wall = l.heard, l.clock(l.clocks, u.Samples)
 		if u.Err != nil {
 			l.fields = nil
 		}
@@ -79,7 +80,7 @@ func (l *LOCMAF) read(o *media.Object) ([]media.Sample, error) {
 			}
 			raw := *o
 			raw.Payload = o.Payload[at:]
-			l.heard = inBand(nil, raw.Payload)
+			l.heard, l.clocks = inBand(nil, raw.Payload), raw.Payload
 			return l.Chunks.read(&raw)
 		case elementBox, elementFull, elementDelta:
 			size := number()
@@ -90,6 +91,11 @@ func (l *LOCMAF) read(o *media.Object) ([]media.Sample, error) {
 			at += int(size)
 			if kind == elementBox {
 				l.heard = inBand(l.heard, body)
+				if r := (boxes{data: body}); l.clocks == nil {
+					if _, ok := r.find("prft"); ok {
+						l.clocks = body
+					}
+				}
 				continue
 			}
 			return l.chunk(o, kind, body, at)
