@@ -82,6 +82,35 @@ func TestAGoawayIsFollowedWithoutAnInterruption(t *testing.T) {
 	}
 }
 
+func TestLiteGoawayIsFollowedWithoutAnInterruption(t *testing.T) {
+	for _, draft := range []string{"lite-04", "lite-05"} {
+		for _, fetch := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, fetch %v", draft, fetch), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, draft, demoOnly(t))
+					node, serve := w.second()
+					stop := serve()
+					defer stop()
+					r := newRecorder(t)
+					w.run(r)
+					elapse(4 * time.Second)
+					w.pub.SetFaults(sim.Faults{NoFetch: !fetch})
+					w.pub.Goaway(fmt.Sprintf("moqt://%s/live", node.LocalAddr()))
+					elapse(4 * time.Second)
+					w.net.Cut(w.node.LocalAddr(), true) // nobody needs it any more
+					elapse(6 * time.Second)
+					for _, name := range names() {
+						r.seamless(name, 11*25)
+					}
+					if s := r.state(); s.Relay != node.LocalAddr().String() || r.interruptions() > 0 {
+						t.Errorf("%d interruptions, state %+v", r.interruptions(), s)
+					}
+				})
+			})
+		}
+	}
+}
+
 func TestAGoawayThatLeadsNowhereIsOutlasted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})

@@ -85,6 +85,7 @@ var (
 	_ reporting    = moqtSession{}
 	_ reporting    = liteSession{}
 	_ mover        = moqtSession{}
+	_ mover        = liteSession{}
 	_ subscription = (*moqt.Subscription)(nil)
 	_ subscription = (*lite.Subscription)(nil)
 )

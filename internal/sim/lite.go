@@ -33,11 +33,25 @@ func (s *liteSession) run(ctx context.Context) error {
 	}
 	g.Go(func() error { return s.acceptUni(gctx, g) })
 	g.Go(func() error { return s.acceptRequests(gctx, g) })
+	g.Go(func() error { return s.p.awaitGoaway(gctx, func(uri string) error { return s.goaway(gctx, uri) }) })
 	<-gctx.Done()
 	if !errors.Is(context.Cause(ctx), ErrKilled) {
 		goodbye(s.conn, context.Cause(gctx)) // this wakes whoever waits for the connection
 	}
 	return g.Wait()
+}
+
+// goaway asks the subscriber to move to uri. 03 has no way to.
+func (s *liteSession) goaway(ctx context.Context, uri string) error {
+	if s.d.ALPN == lite.Draft03().ALPN {
+		return nil
+	}
+	st, err := s.conn.OpenStream(ctx)
+	if err != nil {
+		return fmt.Errorf("goaway: %w", err)
+	}
+	_, err = st.Write(s.d.AppendRequest(nil, &lite.Goaway{URI: uri}))
+	return err
 }
 
 func (s *liteSession) setUp(ctx context.Context) error {

@@ -171,7 +171,7 @@ func (p *Publisher) Goaway(uri string) {
 }
 
 // awaitGoaway sends a GOAWAY when there is one to be sent.
-func (p *Publisher) awaitGoaway(ctx context.Context, send func(dialect.Message) error) error {
+func (p *Publisher) awaitGoaway(ctx context.Context, send func(uri string) error) error {
 	p.mu.Lock()
 	away := p.away
 	p.mu.Unlock()
@@ -179,7 +179,7 @@ func (p *Publisher) awaitGoaway(ctx context.Context, send func(dialect.Message) 
 	case <-away:
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return send(&dialect.Goaway{URI: p.uri})
+		return send(p.uri)
 	case <-ctx.Done():
 		return nil
 	}

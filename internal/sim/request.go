@@ -100,7 +100,9 @@ func (s *session) serveControl(ctx context.Context, g *errgroup.Group) error {
 		return fmt.Errorf("control stream: %w", err)
 	}
 	s.pushOnControl(ctx, g, send)
-	g.Go(func() error { return s.p.awaitGoaway(ctx, send) })
+	g.Go(func() error {
+		return s.p.awaitGoaway(ctx, func(uri string) error { return send(&dialect.Goaway{URI: uri}) })
+	})
 	g.Go(func() error { return s.acceptRequests(ctx, g) }) // SUBSCRIBE_NAMESPACE has a stream of its own even here
 	return s.dispatch(ctx, g, reader, send)
 }

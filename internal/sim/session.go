@@ -76,7 +76,7 @@ func (s *session) openControl(ctx context.Context) error {
 	if err := send(s.setup()); err != nil {
 		return fmt.Errorf("control stream: %w", err)
 	}
-	return s.p.awaitGoaway(ctx, send)
+	return s.p.awaitGoaway(ctx, func(uri string) error { return send(&dialect.Goaway{URI: uri}) })
 }
 
 const implementation = "moqpack-sim"

@@ -61,10 +61,6 @@ func reason(err error) string {
 	return "frame"
 }
 
-func goaway(uri string) error {
-	return &moqt.SessionError{Reason: "going away", Remote: true, URI: uri, Err: moqt.ErrGoingAway}
-}
-
 func unexpected(m any, where string) error {
 	return &wire.Error{In: where, Field: fmt.Sprintf("%T", m), Err: wire.ErrValue}
 }

@@ -47,6 +47,9 @@ type Session struct {
 	mu   sync.Mutex
 	subs map[uint64]*Subscription // guarded by mu; by subscribe id
 
+	moved  atomic.Pointer[moqt.SessionError] // a GOAWAY
+	moving chan struct{}                     // closed behind moved
+
 	tasks chan task     // handed to Run, which waits for them
 	done  chan struct{} // closed by Run when err is set
 	err   error
@@ -77,7 +80,7 @@ func New(conn transport.Conn, c Config) (*Session, error) {
 		c.Limits.Object = 32 << 20
 	}
 	s := &Session{
-		c: c, d: d, conn: conn, subs: map[uint64]*Subscription{}, ready: make(chan struct{}),
+		c: c, d: d, conn: conn, subs: map[uint64]*Subscription{}, ready: make(chan struct{}), moving: make(chan struct{}),
 		tasks: make(chan task), done: make(chan struct{}),
 	}
 	if !d.Setup {
@@ -154,11 +157,26 @@ func (s *Session) sayWhere(ctx context.Context) error {
 func (s *Session) awaitDrain(ctx context.Context) error {
 	select {
 	case <-s.conn.Draining():
-		return goaway("")
+		s.goaway("")
+		return nil
 	case <-ctx.Done():
 		return nil
 	}
 }
+
+// goaway notes that the peer wants to be left. It goes on serving until we do, or it closes.
+func (s *Session) goaway(uri string) {
+	e := &moqt.SessionError{Reason: "going away", Remote: true, URI: uri, Err: moqt.ErrGoingAway}
+	if s.moved.CompareAndSwap(nil, e) {
+		close(s.moving)
+	}
+}
+
+// Moving is closed when the peer wants us to leave for another session; then Moved says for which.
+func (s *Session) Moving() <-chan struct{} { return s.moving }
+
+// Moved is why the session should be left, or nil: an ErrGoingAway with the address to go to.
+func (s *Session) Moved() *moqt.SessionError { return s.moved.Load() }
 
 func (s *Session) serveTasks(ctx context.Context, serve func(task)) error {
 	for {
@@ -188,7 +206,11 @@ func (s *Session) sessionError(err error) *moqt.SessionError {
 	if e, ok := errors.AsType[*moqt.SessionError](err); ok {
 		return e
 	}
-	if e, ok := errors.AsType[*transport.CloseError](err); ok {
+	e, closed := errors.AsType[*transport.CloseError](err)
+	if moved := s.Moved(); moved != nil && (closed && e.Remote || errors.Is(err, transport.ErrTimeout)) {
+		return moved // that it was lost in the end is no news
+	}
+	if closed {
 		return &moqt.SessionError{Code: e.Code, Reason: e.Reason, Remote: e.Remote, Err: moqt.ErrClosed}
 	}
 	if violation(err) {

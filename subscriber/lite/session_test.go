@@ -120,12 +120,19 @@ func TestWeAnnounceNothingForAsLongAsTheyListen(t *testing.T) {
 	})
 }
 
-func TestGoawayEndsTheSession(t *testing.T) {
+func TestGoawayIsToldAndEndsNothing(t *testing.T) {
 	for _, d := range []*dialect.Dialect{dialect.Draft04(), dialect.Draft05()} {
 		synctest.Test(t, func(t *testing.T) {
 			s, p, ran := inSession(t, d, Config{})
-			sub, _ := subscribe(t, s, p, newRecorder())
+			sink := newRecorder()
+			sub, _ := subscribe(t, s, p, sink)
 			p.request(d.AppendRequest(nil, &dialect.Goaway{URI: "https://b/"}))
+			<-s.Moving()
+			p.must(p.stream(p.group(0, 5, "still here")).Close())
+			sink.gets(t, "still here")
+			p.request(d.AppendRequest(nil, &dialect.Goaway{URI: "https://c/"})) // the first one counts
+			lives(t, ran)
+			p.conn.Close(dialect.NoError, "enough")
 			e := closes(t, ran)
 			if !errors.Is(e, moqt.ErrGoingAway) || e.URI != "https://b/" {
 				t.Error(e)

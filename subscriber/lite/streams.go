@@ -109,7 +109,8 @@ func (s *Session) servePeer(st transport.Stream) error {
 	defer st.Cancel(dialect.ResetCancelled)
 	switch m := m.(type) {
 	case *dialect.Goaway:
-		return goaway(m.URI)
+		s.goaway(m.URI)
+		return nil
 	case *dialect.AnnounceRequest: // relays ask whoever comes, and some take a refusal for the end of the session
 		defer st.Close() // fails only if the stream is gone already
 		if s.d.AnnounceOK {
