@@ -16,6 +16,7 @@ import (
 	"github.com/moqpack/moqpack/manifest/dash"
 	"github.com/moqpack/moqpack/manifest/hls"
 	"github.com/moqpack/moqpack/segmenter/timeline"
+	"github.com/moqpack/moqpack/server"
 )
 
 // clip loads one of the small files of every codec.
@@ -79,6 +80,9 @@ func TestLineInstancesAgreeOnATimeBaseOfThePublisher(t *testing.T) {
 				for i, p := range all {
 					checkFull(t, p.snapshots(t), 5)
 					sameMedia(t, all[0].media(t), p.media(t), 5*5*6)
+					if got := p.Status().Clock; got != server.Arrival {
+						t.Errorf("%d: the clock is said to be %q", i, got)
+					}
 					for name, s := range p.snapshots(t) {
 						e := s.Current()
 						if edge := (s.Segments[len(s.Segments)-1].End() + e.Origin) / int64(e.Init.Timescale); !e.Arrival || edge < now-4 || edge > now+2 {

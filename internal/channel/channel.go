@@ -369,7 +369,16 @@ func (c *Channel) Status() server.Status {
 	s := server.Status{Name: c.name, Namespace: c.namespace}
 	c.status.words(&s, c.Output() != nil, time.Now())
 	c.archives(&s)
+	if out := c.Output(); out != nil && slices.ContainsFunc(out.Renditions, byArrival) {
+		s.Clock = server.Arrival
+	}
 	return s
+}
+
+// byArrival reports whether the rendition's time is known from when its objects came only.
+func byArrival(r segmenter.Rendition) bool {
+	s := r.Timeline.Load()
+	return !s.Empty() && s.Current().Arrival
 }
 
 var (
