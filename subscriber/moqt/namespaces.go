@@ -51,13 +51,13 @@ func key(namespace []string) string {
 	return string(wire.QUIC.AppendTuple(nil, namespace))
 }
 
-// add notes an announcement. It fails if there are too many; fresh says that it is the only one of the namespace.
-func (n *namespaces) add(namespace []string) (fresh, ok bool) {
+// add notes an announcement. It fails if there are too many.
+func (n *namespaces) add(namespace []string) (ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	a := n.active[key(namespace)]
 	if n.count == maxNamespaces {
-		return false, false
+		return false
 	}
 	n.count++
 	a.fields, a.times = namespace, a.times+1
@@ -65,22 +65,21 @@ func (n *namespaces) add(namespace []string) (fresh, ok bool) {
 	if a.times == 1 {
 		n.tell(change{namespace, true})
 	}
-	return a.times == 1, true
+	return true
 }
 
-// remove ends what add began; gone says that it was the last one of the namespace.
-func (n *namespaces) remove(namespace []string) (gone bool) {
+// remove ends what add began.
+func (n *namespaces) remove(namespace []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.count--
 	a := n.active[key(namespace)]
 	if a.times--; a.times > 0 {
 		n.active[key(namespace)] = a
-		return false
+		return
 	}
 	delete(n.active, key(namespace))
 	n.tell(change{namespace, false})
-	return true
 }
 
 // tell tells all watchers; mu is held.
@@ -127,11 +126,10 @@ func hasPrefix(namespace, prefix []string) bool {
 
 // announced passes an announcement of the peer's on and returns the answer to it; ok is false if that is a refusal.
 func (s *Session) announced(m *dialect.PublishNamespace) (reply dialect.Message, ok bool) {
-	fresh, ok := s.namespaces.add(m.Namespace)
-	if !ok {
+	if !s.namespaces.add(m.Namespace) {
 		return s.d.Refuse(m, dialect.Overloaded, "too many namespaces"), false
 	}
-	if fresh && s.c.Announced != nil {
+	if s.c.Announced != nil {
 		if err := s.c.Announced(m.Namespace, m.Params.Tokens); err != nil {
 			s.namespaces.remove(m.Namespace)
 			return s.d.Refuse(m, refusal(err), err.Error()), false
@@ -153,7 +151,8 @@ func refusal(err error) dialect.Refusal {
 
 // withdrawn passes the end of an announcement on.
 func (s *Session) withdrawn(namespace []string) {
-	if s.namespaces.remove(namespace) && s.c.Withdrawn != nil {
+	s.namespaces.remove(namespace)
+	if s.c.Withdrawn != nil {
 		s.c.Withdrawn(namespace)
 	}
 }

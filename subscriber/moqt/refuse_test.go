@@ -42,6 +42,34 @@ func TestAnnouncementsAreRefused(t *testing.T) {
 	})
 }
 
+// One that has been announced may be announced again, and each has its own tokens.
+func TestEveryAnnouncementIsAskedAbout(t *testing.T) {
+	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
+		h := make(heard, 16)
+		_, p, ran := accepted(t, d, Config{
+			Announced: func(ns []string, tokens []Token) error {
+				if len(tokens) > 0 {
+					return ErrUnauthorized
+				}
+				h.tell(ns, true)
+				return nil
+			},
+			Withdrawn: func(ns []string) { h.tell(ns, false) },
+		})
+		end := p.announcement(0, "live")
+		m := &dialect.PublishNamespace{RequestID: 2, Namespace: []string{"live"}, Params: dialect.Params{Tokens: []Token{{Value: []byte("wrong")}}}}
+		if answer, ok := p.ask(m).(*dialect.RequestError); !ok {
+			t.Errorf("%+v", answer)
+		}
+		time.Sleep(time.Second)
+		h.is(t, "+live")
+		end()
+		time.Sleep(time.Second)
+		h.is(t, "-live")
+		lives(t, ran)
+	})
+}
+
 func TestWeSayThatWeGo(t *testing.T) {
 	eachDraft(t, func(t *testing.T, d *dialect.Dialect) {
 		s, p, ran := accepted(t, d, Config{})

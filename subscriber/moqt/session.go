@@ -24,7 +24,8 @@ type Config struct {
 	Authority, Path string
 
 	// Announced, if not nil, is asked about the namespaces that the peer announces unasked, with the tokens of the announcement; its
-	// error is the reason to refuse. Withdrawn, if not nil, is told when one that was not refused ends before the session does.
+	// error is the reason to refuse. Withdrawn, if not nil, is told when one that was not refused ends before the session does. A
+	// namespace may be announced several times, and each time counts.
 	// Published, if not nil, is asked about tracks that the peer offers: the Subscription says what is offered, and lives on if the
 	// Sink is not nil. Without one the error is the reason. Of the reasons ErrUnauthorized and ErrBusy are told apart. All are called
 	// by readers of the session, once the peer's SETUP has come, and must not wait.
