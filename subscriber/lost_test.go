@@ -3,6 +3,7 @@ package subscriber_test
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,12 +29,13 @@ func TestWhatIsLostIsFetched(t *testing.T) {
 			return sim.Faults{Drop: func(track string, l media.Location) bool { return track == "video-360" && l.Object == 7 }}
 		},
 		"two groups": func() sim.Faults {
-			first := uint64(0)
+			var first atomic.Uint64
 			return sim.Faults{Drop: func(track string, l media.Location) bool {
-				if first == 0 {
-					first = l.Group + 3
+				if track != "video-360" {
+					return false
 				}
-				return track == "video-360" && (l.Group == first || l.Group == first+1)
+				first.CompareAndSwap(0, l.Group+3)
+				return l.Group == first.Load() || l.Group == first.Load()+1
 			}}
 		},
 	} {
