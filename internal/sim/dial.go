@@ -113,12 +113,12 @@ func (s *session) pushes() (all []*dialect.Publish) {
 	return all
 }
 
-// push offers a track and sends it, from the beginning of the group that is being made, until somebody has it enough: then nil is among
+// push sends a track that has been offered, from the beginning of the group that is being made, until somebody has it enough: then nil is among
 // the answers, or an UNSUBSCRIBE.
 func (s *session) push(ctx context.Context, m *dialect.Publish, send func(dialect.Message) error, answers <-chan dialect.Message) error {
 	f, ok := s.p.feedOf(m.Track)
-	if !ok || send(m) != nil {
-		return nil // the peer is gone
+	if !ok {
+		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var g sync.WaitGroup
@@ -181,16 +181,23 @@ func (s *session) pushOnStream(ctx context.Context, m *dialect.Publish) error {
 	defer st.Cancel(dialect.ResetCancelled)
 	defer st.Close()
 	defer cancel()
-	return s.push(ctx, m, sendOn(s.d, st), answers)
+	send := sendOn(s.d, st)
+	if send(m) != nil {
+		return nil // the peer is gone
+	}
+	return s.push(ctx, m, send, answers)
 }
 
-// pushOnControl offers all tracks on the control stream (up to 16).
+// pushOnControl offers all tracks on the control stream (up to 16), in the order of their ids.
 func (s *session) pushOnControl(ctx context.Context, g *errgroup.Group, send func(dialect.Message) error) {
 	for _, m := range s.pushes() {
 		answers := make(chan dialect.Message, 8)
 		s.mu.Lock()
 		s.answers[m.RequestID] = answers
 		s.mu.Unlock()
+		if send(m) != nil {
+			return // the peer is gone
+		}
 		g.Go(func() error { return s.push(ctx, m, send, answers) })
 	}
 }

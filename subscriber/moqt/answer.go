@@ -28,10 +28,15 @@ func (s *Session) answer(m dialect.Message) (reply dialect.Message, ok bool) {
 // servePeer answers requests that come on a stream of their own. What an accepted PUBLISH brings is read by its subscription.
 func (s *Session) servePeer(ctx context.Context, st transport.Stream) error {
 	r := wire.NewReader(st, s.d.Varint, "request stream")
-	m, err := s.next(r)
+	m, err := s.nextAsked(r)
 	select {
 	case <-s.ready: // who asks is said on another stream
 	case <-ctx.Done():
+	}
+	if l, ok := s.link.(*oneStream); ok {
+		if err := l.grant(ctx); err != nil {
+			return err
+		}
 	}
 	if offered, ok := m.(*dialect.Publish); ok {
 		return s.published(ctx, offered, s.onStream(st, r))
@@ -42,6 +47,18 @@ func (s *Session) servePeer(ctx context.Context, st transport.Stream) error {
 		return s.serveNamespace(ctx, m, st, r)
 	}
 	return s.serveUpdates(m, err, st, r)
+}
+
+// nextAsked is next of a stream on which the peer asks.
+func (s *Session) nextAsked(r *wire.Reader) (dialect.Message, error) {
+	m, err := s.next(r)
+	if err != nil || m == nil {
+		return nil, err
+	}
+	if err := s.asking.take(m, false); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // serveNamespace accepts an announcement, which lasts as long as its stream.
@@ -55,7 +72,7 @@ func (s *Session) serveNamespace(ctx context.Context, m *dialect.PublishNamespac
 	if _, err := st.Write(s.d.Append(nil, reply)); err != nil {
 		return nil
 	}
-	update, ended := s.next(r)
+	update, ended := s.nextAsked(r)
 	if err := s.serveUpdates(update, ended, st, r); err != nil || ended != nil || !s.d.HalfClose {
 		return err
 	}
@@ -68,7 +85,7 @@ func (s *Session) serveNamespace(ctx context.Context, m *dialect.PublishNamespac
 
 // serveUpdates answers m, and what follows it.
 func (s *Session) serveUpdates(m dialect.Message, err error, st transport.Stream, r *wire.Reader) error {
-	for ; m != nil; m, err = s.next(r) {
+	for ; m != nil; m, err = s.nextAsked(r) {
 		if _, ok := m.(*dialect.Goaway); ok {
 			return nil // they move away what we did not want
 		}

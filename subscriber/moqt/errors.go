@@ -142,6 +142,9 @@ const (
 // violation reports whether err is one for which the session must be closed. The end of a stream in the middle of
 // something is none, though the drafts say that it should be: only that stream is lost. Neither are our own limits.
 func violation(err error) bool {
+	if _, ok := errors.AsType[*SessionError](err); ok { // we close it, and say why
+		return true
+	}
 	e, ok := errors.AsType[*wire.Error](err)
 	return ok && e.Err != io.ErrUnexpectedEOF && e.Err != wire.ErrLimit
 }

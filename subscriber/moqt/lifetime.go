@@ -58,7 +58,7 @@ func (l *lifetime) serve(ctx context.Context) (err error) {
 		case o := <-l.opened:
 			err = l.begin(o)
 		case e := <-events:
-			err = l.event(e)
+			err = l.event(ctx, e)
 		case st := <-l.Subscription.streams:
 			l.live, l.seen = l.live+1, l.seen+1
 			l.g.Go(func() { l.read(ctx, st) })
@@ -127,7 +127,7 @@ func onlyReset(err error) error {
 	return nil
 }
 
-func (l *lifetime) event(e event) error {
+func (l *lifetime) event(ctx context.Context, e event) error {
 	accepted := l.alias != nil
 	switch m := e.m.(type) {
 	case nil:
@@ -160,10 +160,23 @@ func (l *lifetime) event(e event) error {
 			l.finished(&DoneError{Status: l.s.d.Status(m.Code), Code: m.Code, Reason: m.Reason})
 			return nil
 		}
+	case *dialect.RequestUpdate:
+		if l.offered != nil {
+			return l.updated(ctx, m)
+		}
 	case *dialect.Goaway:
 		return &DoneError{Status: GoingAway, Reason: "moves to " + m.URI}
 	}
 	return fatalError{unexpected(e.m, "answer to SUBSCRIBE")}
+}
+
+// updated accepts what the publisher changes of its offer: nothing that we go by.
+func (l *lifetime) updated(ctx context.Context, m *dialect.RequestUpdate) error {
+	if err := l.s.asking.take(m, false); err != nil {
+		return fatalError{err}
+	}
+	l.g.Go(func() { _ = l.offered.answer(ctx, l.s.d.Accept(m)) }) // a peer that is gone needs no answer
+	return nil
 }
 
 // answered hands the answer to an update over.

@@ -88,6 +88,9 @@ func (s *Session) farewell() *dialect.Goaway {
 // goaway takes a GOAWAY, after which the session goes on until the peer has had enough of it: moving over to another one is
 // the caller's.
 func (s *Session) goaway(m *dialect.Goaway) error {
+	if m.RequestID != nil && *m.RequestID%2 != s.firstID() {
+		return misnumbered(*m.RequestID, "is in a GOAWAY, and is one of yours")
+	}
 	e := &SessionError{Code: dialect.NoError, Reason: "going away", Remote: true, URI: m.URI, Err: ErrGoingAway}
 	if !s.moved.CompareAndSwap(nil, e) {
 		return unexpected(m, "second GOAWAY")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
@@ -16,6 +17,7 @@ type oneStream struct {
 	out      chan dialect.Message // what is not a request; taken by write
 	requests chan pending         // taken by write while the peer's limit allows
 	limit    chan uint64          // the peer's limit; taken by write
+	next     atomic.Uint64        // request id; set by write
 
 	mu     sync.Mutex
 	active map[uint64]*request // guarded by mu
@@ -29,14 +31,13 @@ type pending struct {
 	elsewhere chan dialect.Message
 }
 
-// peerRequests is how many requests of the peer's may be open: twice as high as ids grow, since they grow by two.
-const peerRequests = 2 * 64
-
 func newOneStream(s *Session) *oneStream {
-	return &oneStream{
+	l := &oneStream{
 		s: s, active: map[uint64]*request{},
 		out: make(chan dialect.Message), requests: make(chan pending), limit: make(chan uint64),
 	}
+	l.next.Store(s.firstID())
+	return l
 }
 
 func (l *oneStream) run(ctx context.Context) error {
@@ -74,10 +75,10 @@ func (l *oneStream) run(ctx context.Context) error {
 
 // write is the only writer of the control stream: ids leave in the order in which they are given.
 func (l *oneStream) write(ctx context.Context, send func(dialect.Message) error) error {
-	next, limit := l.s.firstID(), uint64(0)
+	limit := uint64(0)
 	for leaving := l.s.leaving; ; {
 		requests := l.requests
-		if next >= limit {
+		if l.next.Load() >= limit {
 			requests = nil // wait for the peer to raise it
 		}
 		var m dialect.Message
@@ -90,9 +91,9 @@ func (l *oneStream) write(ctx context.Context, send func(dialect.Message) error)
 			leaving, m = nil, l.s.farewell()
 		case m = <-l.out:
 		case p := <-requests:
-			m = p.build(next)
-			q := l.open(next, m)
-			next += 2
+			id := l.next.Add(2) - 2
+			m = p.build(id)
+			q := l.open(id, m)
 			if _, own := m.(*dialect.SubscribeNamespace); own && l.s.d.Discovery == dialect.OwnStream {
 				p.elsewhere <- m
 				p.sent <- q
@@ -203,7 +204,7 @@ func (l *oneStream) read(ctx context.Context, r *wire.Reader) error {
 	if err := l.raise(ctx, 0, setup.MaxRequestID); err != nil {
 		return err
 	}
-	ids := ids{ours: setup.MaxRequestID, granted: peerRequests, namespaces: map[uint64][]string{}}
+	ids := ids{ours: setup.MaxRequestID, namespaces: map[uint64][]string{}}
 	for {
 		m, err := l.s.next(r)
 		if m == nil && err == nil {
@@ -218,12 +219,9 @@ func (l *oneStream) read(ctx context.Context, r *wire.Reader) error {
 	}
 }
 
-// ids are the limits of request ids, owned by read.
+// ids are what read knows of request ids, and owns.
 type ids struct {
-	ours    uint64 // what the peer allows us
-	granted uint64 // what we allow the peer
-	seen    uint64 // how far the peer has come
-
+	ours       uint64              // the peer's limit of ours
 	namespaces map[uint64][]string // that the peer announces, by request
 }
 
@@ -236,8 +234,11 @@ func (l *oneStream) handle(ctx context.Context, m dialect.Message, ids *ids) err
 		return nil
 	case dialect.Reply:
 		q := l.find(m.Request())
-		if q == nil {
-			return nil // about a request that has ended, or about one of the peer's
+		if q == nil { // about a request that has ended, or about one of the peer's
+			if id := m.Request(); id%2 == l.s.firstID() && id >= l.next.Load() {
+				return misnumbered(id, "has not been used, and is answered")
+			}
+			return nil
 		}
 		return q.deliver(event{m: m})
 	case *dialect.MaxRequestID:
@@ -249,22 +250,26 @@ func (l *oneStream) handle(ctx context.Context, m dialect.Message, ids *ids) err
 	case *dialect.Goaway:
 		return l.s.goaway(m)
 	}
+	if err := l.s.asking.take(m, true); err != nil {
+		return err
+	}
 	if err := l.asked(ctx, m, ids); err != nil {
 		return err
 	}
-	if ids.seen += 2; ids.granted-ids.seen > peerRequests/2 {
-		return nil
+	return l.grant(ctx)
+}
+
+// grant lets the peer ask for more when it has asked for much.
+func (l *oneStream) grant(ctx context.Context) error {
+	if limit, due := l.s.asking.raise(); due {
+		return l.send(ctx, &dialect.MaxRequestID{Max: limit})
 	}
-	ids.granted += peerRequests
-	return l.send(ctx, &dialect.MaxRequestID{Max: ids.granted})
+	return nil
 }
 
 // asked answers a request of the peer's.
 func (l *oneStream) asked(ctx context.Context, m dialect.Message, ids *ids) error {
 	if m, ok := m.(*dialect.Publish); ok {
-		if m.RequestID%2 == l.s.firstID() || l.find(m.RequestID) != nil { // its answers would be taken for another's
-			return &SessionError{Code: dialect.InvalidRequestID, Reason: "request id of a PUBLISH", Err: ErrRefused}
-		}
 		answer := func(ctx context.Context, all ...dialect.Message) error {
 			for _, m := range all {
 				if err := l.send(ctx, m); err != nil {

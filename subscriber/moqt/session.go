@@ -60,6 +60,7 @@ type Session struct {
 	link       link
 	tracks     tracks
 	namespaces namespaces
+	asking     asking
 
 	moved  atomic.Pointer[SessionError] // a GOAWAY
 	moving chan struct{}                // closed behind moved
@@ -105,6 +106,7 @@ func begin(conn transport.Conn, c Config, server bool) (*Session, error) {
 	}
 	s.peer.Store(d)
 	s.link = newLink(s)
+	s.asking = newAsking(d, 1-s.firstID())
 	if d.Experimental {
 		c.Logger.Warn("this draft is experimental: expect the unexpected", "draft", d.ALPN)
 	}

@@ -1,6 +1,6 @@
 package dialect
 
-// Session close codes. They are the same in all drafts that moqpack speaks.
+// Session close codes. They are the same in all drafts that moqpack speaks and that have them.
 const (
 	NoError               = 0x0
 	InternalError         = 0x1
@@ -9,6 +9,7 @@ const (
 	InvalidRequestID      = 0x4
 	DuplicateTrackAlias   = 0x5
 	KeyValueFormatting    = 0x6 // a value is not what its type says
+	TooManyRequests       = 0x7 // up to 16
 	ControlMessageTimeout = 0x11
 )
 

@@ -17,6 +17,7 @@ import "strings"
 //	FETCH refused, or FETCH_OK with an empty stream       not everybody keeps the past                        moq-dev
 //	PUBLISH_NAMESPACE that nobody asked for               is answered, and told to who wants to know          moq-dev, mlmpub
 //	error 4 for a track that does not exist               its number up to 14; no token was sent              relays ported from 14
+//	request ids that leave some out                       nothing hangs on them (up to 16)                    whoever gives up what it began
 //	messages of unknown types                             skipped by their length                             whoever runs ahead of its draft
 //	0x1E in answer to a PUBLISH in 18 and later           still in the table of 18                            literal readers
 //	status 1 from 16 on                                   left out, as what does not exist is                 moq-rs
