@@ -70,8 +70,10 @@ func (r *request) deliver(e event) error {
 // setup is our SETUP.
 func (s *Session) setup() *dialect.Setup {
 	m := &dialect.Setup{
-		Server: s.server, WebTransport: s.conn.WebTransport(), Implementation: "moqpack",
-		Tokens: s.c.Tokens, MaxRequestID: peerRequests,
+		Server: s.server, WebTransport: s.conn.WebTransport(), Tokens: s.c.Tokens, MaxRequestID: peerRequests,
+	}
+	if !s.d.Nameless {
+		m.Implementation = "moqpack"
 	}
 	if !m.Server && !m.WebTransport {
 		m.Authority, m.Path = s.c.Authority, s.c.Path

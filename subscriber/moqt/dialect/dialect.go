@@ -42,6 +42,10 @@ type Dialect struct {
 	// peer has confirmed it. It is not offered unless somebody asks for it.
 	Experimental bool
 
+	// Nameless says that we do not say who we are, because the option has the number of another one, AUTHORITY, for which clients
+	// close the session with a server (14).
+	Nameless bool
+
 	// LiveFilter is the filter to send for "from the next object". Up to 16 it has to be spelled out, because only such a
 	// subscription may be joined by a FETCH; later no filter is needed, and none is what most peers accept.
 	LiveFilter *Filter

@@ -11,6 +11,7 @@ func Draft14() *Dialect {
 		ALPN:       "moq-00",
 		Varint:     wire.QUIC,
 		Control:    OneStream,
+		Nameless:   true,
 		LiveFilter: &Filter{Type: LargestObject},
 		FetchOrder: Ascending,
 		RangesEnd:  true,

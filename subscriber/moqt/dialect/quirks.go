@@ -10,6 +10,8 @@ import "strings"
 //	a SUBSCRIBE has no parameters unless asked for        any parameter closes the session (from 17 on)       MediaMTX
 //	SETUP is sent before the peer's has come              each would wait for the other                       MediaMTX
 //	a FIN of the control stream behind SETUP              nothing is lost with it (from 17 on)                MediaMTX
+//	MOQT_IMPLEMENTATION is not said in 14                 it has the number of AUTHORITY, for which a server      aiomoqt 0.13.3
+//	                                                      is left with INVALID_AUTHORITY
 //	error codes 401, 403, 404                             meant as in HTTP; 404 before a broadcast begins     moq-dev
 //	PUBLISH_DONE with 200, 404, 500                       unknown codes: subscribe again                      moq-dev
 //	PUBLISH_DONE counts 0 or too few streams              the count is a hint, a timer decides                moq-dev
