@@ -55,7 +55,7 @@ func (s *Segmenter) fix(ctx context.Context, p plan) error {
 // on that fits it.
 func (s *Segmenter) join(ctx context.Context, now time.Time, raw int64, b base) (opened bool, err error) {
 	fits := false
-	if n := len(s.epochs); n > 0 {
+	if n := len(s.epochs); n > 0 && !s.renewed {
 		e := &s.epochs[n-1]
 		if fits = s.suits(now, e, e.base, raw); fits && s.sameInits(e, nil) {
 			return false, nil
@@ -116,7 +116,10 @@ func (s *Segmenter) claim(ctx context.Context, now time.Time, raw int64, b base,
 func (s *Segmenter) clear(b base, raw int64, joins bool) base {
 	least, most := s.newest()+1, int64(maxStepBack)
 	if joins && least > 0 {
-		least, most = least+unrecorded, s.slots(sameTolerance)
+		least += unrecorded
+		if !s.renewed {
+			most = s.slots(sameTolerance)
+		}
 	}
 	if late := least - (raw + b.shift); late > most || late > 0 && b.arrival {
 		return base{shift: least - raw, arrival: true}

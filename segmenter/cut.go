@@ -31,6 +31,7 @@ type cut struct {
 
 	base  base
 	based bool  // base is known
+	epoch int   // index of the epoch that media is of; the timeline may still have to begin it
 	floor int64 // slots before this one are dropped, for the sake of a common start
 
 	// The group that samples come from.

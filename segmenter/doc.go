@@ -12,6 +12,7 @@
 //   - admit.go holds a unit against the media time of its track: overlaps and lone wild times are bad input, holes are losses,
 //     a jump that a second object confirms is a restart. burst.go waits where only the clock can tell what time it then is.
 //   - cut.go decides where parts and segments begin; publish.go puts them and appends them to the timeline.
+//   - doubt.go holds the media of who joins until it is known whether its publisher is the one of the record.
 //   - text.go lets subtitles, which have no rhythm of their own, follow the time of the others; textslot.go makes their segments.
 //   - epoch.go maps media time to slots, and follows jumps and new headers into new epochs.
 //
@@ -36,6 +37,11 @@
 // joins takes the newest epoch that its Past knows, or looks from there on. Without a ledger, or when it does not answer, they are
 // local to the instance, which then says so with an ErrLedger and goes on: the live line waits for nobody.
 //
+// Whether the publisher of now is that of the Past, a stream that tells no time does not say. Who joins then waits for as long as the
+// claim of an instance that knows may take (Witness), and publishes behind all that may have been published before. If media time jumps
+// back meanwhile, it knows, too.
+//
 // A Past is what was published before this run (restore.go). Its plan is in force, its timelines go on, and slots between their
-// end and the first segment of this run are gaps, unless another instance has published them.
+// end and the first segment of this run are gaps, unless another instance has published them. Where this run has none before the
+// broadcast ends, they end with what others have published.
 package segmenter

@@ -93,7 +93,7 @@ func absolute(v int64) int64 { return max(v, -v) }
 // newest is the highest slot that any rendition has begun, or -1. A slot of which media came, but too late to publish it, has been
 // begun by other instances.
 func (s *Segmenter) newest() int64 {
-	n := int64(-1)
+	n := s.reach
 	for _, t := range s.tracks {
 		if t.line == nil {
 			continue
@@ -157,7 +157,7 @@ func (s *Segmenter) found(ctx context.Context, now time.Time, t *track, u *unit)
 	case s.suits(now, e, e.base, raw):
 		b = e.base
 	}
-	c.base, c.based, c.phase = b, true, t.phase()
+	c.base, c.based, c.epoch, c.phase = b, true, e.index, t.phase()
 	if e.index > 0 {
 		c.floor = max(c.floor, e.from)
 	}
@@ -181,7 +181,7 @@ func (s *Segmenter) rebase(ctx context.Context, now time.Time, t *track, l *land
 	}
 	first, live := c.rawSlot(l.units[0].unit.samples[0].DTS), c.rawSlot(l.live())
 	e := s.pending(t)
-	if e == nil || absolute(live+e.base.shift-e.first) > int64(s.cfg.Window) {
+	if e == nil || e.index <= c.epoch || absolute(live+e.base.shift-e.first) > int64(s.cfg.Window) {
 		var fault error
 		e, fault = s.begin(ctx, now, t, first, s.clear(b, live, !joining))
 		err = join(err, fault)
@@ -204,7 +204,7 @@ func (s *Segmenter) change(ctx context.Context, now time.Time, t *track, u *unit
 	}
 	t.cut = newCut(s.plan, u.init, f, t.info.Packaging)
 	c := &t.cut
-	c.base, c.based, c.floor = old.base, old.based, old.floor
+	c.base, c.based, c.epoch, c.floor = old.base, old.based, old.epoch, old.floor
 	t.resume()
 	if !c.based {
 		return err
@@ -240,7 +240,7 @@ func (s *Segmenter) change(ctx context.Context, now time.Time, t *track, u *unit
 // enter makes t drop what comes before the epoch and begin with it.
 func (s *Segmenter) enter(t *track, e *epoch, b base) {
 	c := &t.cut
-	c.base = b
+	c.base, c.epoch = b, e.index
 	c.slot, c.known = e.from-1, true
 	c.seen, c.continuous, c.sure = e.from-1, true, true
 	c.timed, c.inGroup, c.phase = false, false, 0

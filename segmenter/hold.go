@@ -28,6 +28,9 @@ func (h *held) cost() int { return h.unit.size + unitCost + sampleCost*len(h.uni
 // hold measures a unit and keeps it until all tracks are measured.
 func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit) error {
 	if t.text == nil { // nobody goes by the time of text
+		if s.doubt != nil {
+			s.anew(now, t, u)
+		}
 		t.measure(u)
 		t.date(now, u)
 	}
@@ -38,7 +41,12 @@ func (s *Segmenter) hold(ctx context.Context, now time.Time, t *track, u *unit) 
 	h := held{t, *u, now}
 	s.held = append(s.held, h)
 	s.heldBytes += h.cost()
-	return s.settle(ctx, now, s.heldBytes > s.cfg.HoldBytes)
+	full := s.heldBytes > s.cfg.HoldBytes
+	err := s.settle(ctx, now, full)
+	if full && !s.settled {
+		s.drop(len(s.held))
+	}
+	return err
 }
 
 func (t *track) measure(u *unit) {
@@ -68,6 +76,10 @@ func (s *Segmenter) settle(ctx context.Context, now time.Time, force bool) error
 	var err error
 	if s.plan == nil {
 		err = s.fix(ctx, makePlan(s.cfg, gauges))
+	}
+	waits, fault := s.waits(ctx, now)
+	if err = join(err, fault); waits {
+		return err
 	}
 	s.settled = true
 	for _, t := range s.tracks {
@@ -131,6 +143,7 @@ func (s *Segmenter) start(t *track) {
 		t.line = timeline.New(s.plan.Window, f.nominal())
 	}
 	t.cut, t.started = newCut(s.plan, t.header.init, f, t.info.Packaging), true
+	t.cut.floor = s.room
 	t.resume()
 	if t.info.Bitrate == 0 {
 		// Only what the catalog lacks altogether is measured: instances that joined at different times measure differently.

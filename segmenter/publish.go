@@ -126,6 +126,31 @@ func (s *Segmenter) borrow(ctx context.Context, t *track, n uint64) {
 	}
 }
 
+// catchUp takes what other instances have published of t since its past into its timeline, which ends before this run had anything.
+func (s *Segmenter) catchUp(ctx context.Context, t *track) error {
+	w, ok := s.ledger.(Witness)
+	if !ok || !t.rejoins {
+		return nil
+	}
+	_, newest, err := w.Since(ctx, maxEpochs)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: how far others have come with %q: %w", ErrLedger, t.info.Name, err)
+	case newest >= maxSlot:
+		return nil
+	}
+	s.borrow(ctx, t, newest+1)
+	n := len(t.lent)
+	if n == 0 {
+		return nil
+	}
+	end := t.lent[n-1].N + 1
+	if t.cut.based {
+		return s.advance(ctx, t, int64(end))
+	}
+	return s.adopt(t, end)
+}
+
 // adopt takes what is lent of the slots before n into t's timeline. What does not fit there is not taken.
 func (s *Segmenter) adopt(t *track, n uint64) error {
 	p := t.line.Load()
@@ -174,6 +199,7 @@ func (s *Segmenter) miss(t *track, n uint64) error {
 	}
 	s.events.Gaps += n - p.Position().N
 	c := t.cut
+	c.grid = s.plan.Grid // c is not in use yet where a timeline ends before this run had anything
 	if scale := p.Current().Init.Timescale; scale != c.timescale {
 		c.timescale, c.phase = scale, 0 // of the epoch before
 	}
@@ -292,6 +318,9 @@ func (s *Segmenter) finish(ctx context.Context, t *track, whole bool) error {
 	var err error
 	for t.landing != nil { // what it keeps may jump again
 		err = join(err, s.land(ctx, t.landing.since, t, true))
+	}
+	if s.ended {
+		err = join(err, s.catchUp(ctx, t))
 	}
 	err = join(err, s.closeIf(ctx, t, whole && t.cut.live && !t.doubt))
 	err = join(err, s.abandon(t))

@@ -20,7 +20,10 @@ func (c *channel) past() *segmenter.Past {
 		return nil
 	}
 	p := segmenter.Past{Plan: out.Plan, Events: out.Events}
-	if l, ok := c.ledger.(*ledger); ok {
+	switch l := c.ledger.(type) {
+	case *ledger:
+		p.Epochs = l.claims
+	case *shared:
 		p.Epochs = l.claims
 	}
 	for _, r := range out.Renditions {

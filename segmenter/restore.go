@@ -110,12 +110,8 @@ func (s *Segmenter) recall(r *PastRendition) (*track, error) {
 // recallEpochs takes the epochs that were claimed, and those that timelines know of but nobody claimed because there was no ledger
 // to be reached.
 func (s *Segmenter) recallEpochs(claims []Epoch) error {
-	for i := range claims {
-		e := &claims[i]
-		if i > 0 && e.Index <= claims[i-1].Index || !e.plausible() {
-			return fmt.Errorf("epoch %d from slot %d on is out of order or range", e.Index, e.First)
-		}
-		s.epochs = append(s.epochs, epochOf(e))
+	if err := s.learn(claims); err != nil {
+		return err
 	}
 	for _, t := range s.tracks {
 		for _, e := range t.line.Load().Epochs {
@@ -133,6 +129,18 @@ func (s *Segmenter) recallEpochs(claims []Epoch) error {
 				t.base = e.base
 			}
 		}
+	}
+	return nil
+}
+
+// learn takes claims that are newer than the epochs that are known.
+func (s *Segmenter) learn(claims []Epoch) error {
+	for i := range claims {
+		e := &claims[i]
+		if n := len(s.epochs); n > 0 && e.Index <= s.epochs[n-1].index || !e.plausible() {
+			return fmt.Errorf("epoch %d from slot %d on is out of order or range", e.Index, e.First)
+		}
+		s.epochs = append(s.epochs, epochOf(e))
 	}
 	return nil
 }

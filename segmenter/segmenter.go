@@ -34,8 +34,12 @@ type Segmenter struct {
 	places    []place          // where the newest objects of media lie in time
 	happened  []timeline.Event // by time; replaced, never changed: Output refers to it
 
-	epochs []epoch // oldest first; those that some rendition may still have to begin
-	joined bool    // the newest of them is the one that media comes in
+	epochs  []epoch // oldest first; those that some rendition may still have to begin
+	joined  bool    // the newest of them is the one that media comes in
+	doubt   *doubt  // whether the past is that of this publisher; nil: none
+	renewed bool    // the publisher has begun anew while media was held, and nobody has claimed that yet
+	reach   int64   // the newest slot that others have recorded, as far as it was asked for
+	room    int64   // slots before it are not published in this run
 
 	output atomic.Pointer[Output]
 	first  chan struct{} // closed when there is an Output
@@ -55,8 +59,11 @@ type Events struct {
 // packages; past is nil for one that begins. With a past there is an Output at once, and the tracks go on in its timelines when
 // the catalog lists them. A past that does not fit together, or not to cfg, is an ErrPast.
 func New(cfg Config, sink Sink, ledger Ledger, past *Past) (*Segmenter, error) {
-	s := &Segmenter{cfg: cfg, sink: sink, ledger: ledger, first: make(chan struct{})}
+	s := &Segmenter{cfg: cfg, sink: sink, ledger: ledger, reach: -1, first: make(chan struct{})}
 	if past != nil {
+		if w, ok := ledger.(Witness); ok {
+			s.doubt = &doubt{witness: w}
+		}
 		if err := s.restore(past); err != nil {
 			return nil, err
 		}
@@ -179,6 +186,9 @@ func (s *Segmenter) End(ctx context.Context) error {
 	for _, t := range s.tracks {
 		s.units = t.drain(s.units[:0])
 		err = join(err, s.take(ctx, s.now, t))
+	}
+	if s.doubt != nil {
+		s.doubt.hurry(s.since)
 	}
 	err = join(err, s.settle(ctx, s.since, true))
 	s.ended = true

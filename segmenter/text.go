@@ -65,6 +65,7 @@ func (s *Segmenter) startText(t *track) {
 		t.line = timeline.New(s.plan.Window, 1)
 	}
 	t.cut, t.started = textCut(s.plan, t.header.init), true
+	t.cut.floor = s.room
 	t.text.ordered = t.info.Packaging != media.EventTimeline
 	t.resume()
 }
@@ -172,7 +173,7 @@ func (x *text) place(c *cut, reached int64, first *cue) {
 			x.next = min(x.next, k)
 		}
 	}
-	if c.known {
+	if x.next = max(x.next, c.floor); c.known {
 		x.next = max(x.next, c.slot+1)
 	}
 }

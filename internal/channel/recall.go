@@ -24,16 +24,23 @@ const mended = 4
 
 // begin makes the fold, with what was published before this run.
 func (c *Channel) begin(ctx context.Context) (*segmenter.Segmenter, error) {
-	var ledger segmenter.Ledger
-	if c.ledger != nil {
-		ledger = c.ledger
-	}
-	fold, err := segmenter.New(c.cfg, c.hot, ledger, c.recall(ctx))
+	fold, err := segmenter.New(c.cfg, c.hot, c.others(), c.recall(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("channel %q: %w", c.name, err)
 	}
 	c.fold.Store(fold)
 	return fold, nil
+}
+
+// others is where the fold settles things with other instances. Where there are none, it is no Witness of them.
+func (c *Channel) others() segmenter.Ledger {
+	switch {
+	case c.shared:
+		return c.ledger
+	case c.ledger != nil:
+		return struct{ segmenter.Ledger }{c.ledger}
+	}
+	return nil
 }
 
 // recall is what was published before, as the stores know it; nil if nothing was. A store that does not answer is passed over:

@@ -82,3 +82,20 @@ func TestAStartDoesNotWaitForAStoreThatDoesNotAnswer(t *testing.T) {
 		t.Errorf("%v after %v, %v", past, took, err)
 	}
 }
+
+// Without a store that others use, there is nobody to wait for.
+func TestOnlyASharedStoreIsAWitness(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		cfg := Config{Name: "demo", Segmenter: segmenter.DefaultConfig(), Memory: storage.NewMemory(0), Disk: storage.NewMemory(0), Logger: slog.New(slog.DiscardHandler)}
+		if shared {
+			cfg.S3 = storage.NewMemory(0)
+		}
+		c, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, witness := c.others().(segmenter.Witness); witness != shared {
+			t.Errorf("shared %v: a witness %v", shared, witness)
+		}
+	}
+}

@@ -172,6 +172,7 @@ func (w *twins) newTwin(i int, begun time.Time) *twin {
 // script is the broadcast: up to three publishers in turn, each on a time base of its own or on that of Unix.
 func (w *twins) script() (all []stage) {
 	at := time.Now()
+	near := rand.New(rand.NewPCG(w.seed, 3))
 	for i := range 1 + w.rng.IntN(3) {
 		b := of(w.t, [...]string{"hevc-25.mp4", "av1-25.mp4"}[w.rng.IntN(2)], "opus-48000.mp4")
 		for j := range b.Tracks {
@@ -179,8 +180,8 @@ func (w *twins) script() (all []stage) {
 			b.Tracks[j].Packing.Frames = [...]int{5, 10}[j]
 		}
 		if w.rng.IntN(2) == 0 {
-			// Not within a minute of the one before: that is taken for the same time base, unless a jump is seen.
-			b.Epoch = at.Add(-time.Duration(5*i)*time.Minute - time.Duration(w.rng.Int64N(int64(time.Minute))))
+			// Now and then so near to the one before that it could be of the same time base.
+			b.Epoch = at.Add(-time.Duration(5*i*near.IntN(2))*time.Minute - time.Duration(w.rng.Int64N(int64(time.Minute))))
 		}
 		if i > 0 {
 			at = at.Add(time.Duration(w.rng.IntN(4000)) * time.Millisecond)

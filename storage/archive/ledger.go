@@ -46,7 +46,10 @@ type Ledger struct {
 	alone     map[int]segmenter.Epoch
 }
 
-var _ segmenter.Ledger = (*Ledger)(nil)
+var (
+	_ segmenter.Ledger  = (*Ledger)(nil)
+	_ segmenter.Witness = (*Ledger)(nil)
+)
 
 // NewLedger returns the ledger of a channel. No claim takes longer than patience, if the store honours its context; when it was
 // in vain, calls fail at once for a while, so that a store that is down does not slow every discontinuity.
@@ -92,13 +95,24 @@ func (l *Ledger) Begin(ctx context.Context, e segmenter.Epoch) (segmenter.Epoch,
 	return won, nil
 }
 
-// Epochs are all that were ever claimed, ascending.
-func (l *Ledger) Epochs(ctx context.Context) ([]segmenter.Epoch, error) {
-	epochs, err := claimedEpochs(ctx, l.store, l.channel, 0)
-	if err == nil && len(epochs) > 0 {
-		l.heard(epochs[len(epochs)-1].Index)
+// Since returns the epochs that were claimed from an index on, ascending, and the newest slot in the record; 0 if it is empty.
+func (l *Ledger) Since(ctx context.Context, index int) (claims []segmenter.Epoch, newest uint64, err error) {
+	if l.isAway() {
+		return nil, 0, errAway
 	}
-	return epochs, err
+	ctx, cancel := context.WithTimeout(ctx, l.patience)
+	defer cancel()
+	err = twice(ctx, func() error {
+		if newest, err = l.newestSlot(ctx); err != nil {
+			return err
+		}
+		claims, err = claimedEpochs(ctx, l.store, l.channel, index) // after the record: of an epoch that is in it, there is a claim
+		return err
+	})
+	if err == nil && len(claims) > 0 {
+		l.heard(claims[len(claims)-1].Index)
+	}
+	return claims, newest, err
 }
 
 func (l *Ledger) heard(index int) {

@@ -82,10 +82,34 @@ func TestTheFirstClaimStaysAndTheOthersReadIt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	epochs, err := b.Epochs(t.Context())
+	epochs, _, err := b.Since(t.Context(), 0)
 	must(t, err)
 	if diff := cmp.Diff([]segmenter.Epoch{{Index: 2, First: 2}, mine, {Index: 10, First: 10}}, epochs); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestALedgerTellsWhatWasClaimedAndRecordedSince(t *testing.T) {
+	store := storage.NewMemory(0)
+	l := NewLedger(store, "c", time.Second, quiet())
+	if claims, newest, err := l.Since(t.Context(), 0); len(claims) > 0 || newest > 0 || err != nil {
+		t.Errorf("of nothing: %v, %d, %v", claims, newest, err)
+	}
+	for i := range 3 {
+		_, err := l.Begin(t.Context(), segmenter.Epoch{Index: i, First: uint64(i)})
+		must(t, err)
+	}
+	books := books{store, "c"}
+	for track, entries := range map[string][]Entry{"a": {full(250, 0), full(258, 0)}, "v": {full(257, 0)}} {
+		for _, e := range entries {
+			_, _, err := books.updateChunk(t.Context(), Chunk{From: chunkOf(e.N), Tracks: map[string][]Entry{track: {e}}})
+			must(t, err)
+		}
+	}
+	claims, newest, err := l.Since(t.Context(), 2)
+	must(t, err)
+	if diff := cmp.Diff([]segmenter.Epoch{{Index: 2, First: 2}}, claims); diff != "" || newest != 258 {
+		t.Errorf("newest %d, claims: %s", newest, diff)
 	}
 }
 
@@ -217,7 +241,7 @@ func TestWhatWasDecidedAloneIsMadeUp(t *testing.T) {
 				if alarm := strings.Contains(log.String(), "level=ERROR"); alarm != tt.alarm {
 					t.Errorf("alarm %v, want %v: %s", alarm, tt.alarm, log.String())
 				}
-				epochs, err := l.Epochs(t.Context())
+				epochs, _, err := l.Since(t.Context(), 0)
 				must(t, err)
 				if diff := cmp.Diff([]segmenter.Epoch{{Index: 0}, tt.theirs, {Index: 2, First: 100}}, epochs); diff != "" {
 					t.Error(diff)
@@ -237,7 +261,7 @@ func TestAMalformedClaimSaysWhatToRemove(t *testing.T) {
 		putText(t, store, epochKey("c", 7), text)
 		l := NewLedger(store, "c", time.Second, quiet())
 		_, err := l.Begin(t.Context(), segmenter.Epoch{Index: 7, First: 1})
-		_, listed := l.Epochs(t.Context())
+		_, _, listed := l.Since(t.Context(), 0)
 		for _, err := range []error{err, listed} {
 			if !errors.Is(err, errClaim) || !strings.Contains(err.Error(), "c/epoch-7.json") || !strings.Contains(err.Error(), "remove") {
 				t.Errorf("%.40q: %v", text, err)
@@ -410,4 +434,30 @@ func FuzzClaims(f *testing.F) {
 			t.Errorf("accepted %+v", p)
 		}
 	})
+}
+
+func TestARequestThatFailsOnceHidesNothingThatOthersPublished(t *testing.T) {
+	for ask := range 4 {
+		synctest.Test(t, func(t *testing.T) {
+			store := storage.NewMemory(0)
+			r := newRecording(t, store)
+			r.head(planOf2s(30), []timeline.Epoch{epochOf(0, 0)}, "v")
+			r.add("v", fulls(240, 250, 0)...)
+			var asked atomic.Int64
+			l := NewLedger(&storagetest.Faulty{Store: store, Plan: func(storagetest.Op, string) (f storagetest.Fault) {
+				if asked.Add(1) == int64(ask) {
+					f.Before = errors.New("trouble")
+				}
+				return f
+			}}, "c", time.Second, quiet())
+			if _, newest, err := l.Since(t.Context(), 0); newest != 249 || err != nil {
+				t.Errorf("%d: newest %d, %v", ask, newest, err)
+			}
+			asked.Store(0)
+			got := l.Published(t.Context(), "v", 247, 250)
+			if diff := cmp.Diff([]int{247, 248, 249}, summary(got)); diff != "" {
+				t.Errorf("%d: %s", ask, diff)
+			}
+		})
+	}
 }

@@ -23,7 +23,11 @@ func (l *Ledger) Published(ctx context.Context, track string, from, to uint64) [
 	}
 	hctx, cancel := context.WithTimeout(ctx, l.patience)
 	defer cancel()
-	head, _, err := l.books.head(hctx)
+	var head Head
+	err := twice(hctx, func() (err error) {
+		head, _, err = l.books.head(hctx)
+		return err
+	})
 	if err != nil {
 		l.log.Warn("what other instances have published cannot be read", "err", err)
 		return nil
@@ -53,6 +57,30 @@ func (l *Ledger) Published(ctx context.Context, track string, from, to uint64) [
 			return l.known(r.segments)
 		}
 	}
+}
+
+// newestSlot is the newest slot of any track in the record.
+func (l *Ledger) newestSlot(ctx context.Context) (newest uint64, err error) {
+	froms, err := ChunkNumbers(ctx, l.store, l.channel)
+	if err != nil || len(froms) == 0 {
+		return 0, err
+	}
+	c, _, err := l.books.chunk(ctx, froms[len(froms)-1])
+	for _, entries := range c.Tracks {
+		if n := len(entries); n > 0 {
+			newest = max(newest, entries[n-1].N)
+		}
+	}
+	return newest, err
+}
+
+// twice does what may only have failed by chance: nobody asks again for what was published before an instance came.
+func twice(ctx context.Context, do func() error) error {
+	err := do()
+	if err == nil || !rest(ctx, retryWait) {
+		return err
+	}
+	return do()
 }
 
 // isQuiet reports whether an instance was waited for in vain a moment ago.
@@ -95,9 +123,11 @@ func (l *Ledger) extend(ctx context.Context, track string, r *stretch) (newest u
 	defer cancel()
 	first := chunkOf(min(r.next, r.to-min(r.to, nearSlots+1)))
 	chunks := make([]Chunk, (chunkOf(r.to-1)-first)/chunkSlots+1)
-	err = each(ctx, len(chunks), func(ctx context.Context, i int) (err error) {
-		chunks[i], _, err = l.books.chunk(ctx, first+uint64(i)*chunkSlots)
-		return err
+	err = each(ctx, len(chunks), func(ctx context.Context, i int) error {
+		return twice(ctx, func() (err error) {
+			chunks[i], _, err = l.books.chunk(ctx, first+uint64(i)*chunkSlots)
+			return err
+		})
 	})
 	if err != nil {
 		return 0, err
