@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -114,5 +115,29 @@ func TestWhatTheOtherInstanceRecordedAsAGapComesFromTheDisk(t *testing.T) {
 		p.live(begin+50, begin+80)
 		after(time.Minute)
 		p.united(begin + 80)
+	})
+}
+
+// The same while the disk is behind with its record, too: what it is about to record is waited for.
+func TestAGapOfTheOtherInstanceDoesNotStandForWhatTheDiskIsAboutToRecord(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p := newPair(t, 6)
+		p.two.lost["v"] = slots(begin+10, begin+50)
+		p.live(begin, begin+10)
+		p.cut.Store(true)
+		p.live(begin+10, begin+28)
+		p.disk.setPlan(func(op storagetest.Op, key string) (f storagetest.Fault) {
+			if op == storagetest.Put && strings.Contains(key, "record-") {
+				f.Before = errDisturbed
+			}
+			return f
+		})
+		p.live(begin+28, begin+54)
+		p.cut.Store(false)
+		p.live(begin+54, begin+57)
+		p.disk.setPlan(nil)
+		p.live(begin+57, begin+100)
+		after(time.Minute)
+		p.united(begin + 100)
 	})
 }

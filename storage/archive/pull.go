@@ -142,11 +142,16 @@ func (r *run) forgotten(ctx context.Context, f *feed, first uint64, e timeline.E
 	return c, true
 }
 
-// settled reports whether the record has slot n, and the nearer archive does not have more of it: another instance may have recorded a
-// gap.
+// settled reports whether the record has slot n, and the nearer archive has not, nor will have, more of it: another instance may have
+// recorded a gap.
 func (a *Archive) settled(track string, n uint64) bool {
 	e, known := a.entry(track, n)
-	return known && (e.State == timeline.Full || a.cfg.Nearer == nil || a.cfg.Nearer.over() || !a.cfg.Nearer.Has(track, n))
+	near := a.cfg.Nearer
+	if !known || e.State == timeline.Full || near == nil || near.over() {
+		return known
+	}
+	end, begun := near.end(track)
+	return begun && n < end && !near.Has(track, n)
 }
 
 // before is the epoch of the slot that was taken last, or nil.
