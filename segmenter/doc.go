@@ -29,10 +29,15 @@
 // Instances to which text comes so late that it is in time for one only, or who join while something from before is shown, may
 // differ in it: only a publisher who repeats what is shown in every group, and does not dawdle, spares them that.
 //
+// # What time it is
+//
+// Media time that is Unix time is taken as it is. Else the wall clock at its beginning is what the catalog says, or what a media
+// timeline says (clock.go), or what objects say of when they were made or sent, or when they arrived: the first of these that there is.
+//
 // # What instances share
 //
 // Three things cannot be derived from the stream by who joins late: the plan, the number of epochs before, and a base that was
-// taken from arrival time (Epoch.Arrival says so). Instances settle them in a Ledger (claim.go): the plan before it is fixed, an
+// measured, be it by the publisher or on arrival (Epoch.Arrival says so). Instances settle them in a Ledger (claim.go): the plan before it is fixed, an
 // epoch before it is entered, by proposing it and holding to what is claimed under its index, if that is of the same media. Who
 // joins takes the newest epoch that its Past knows, or looks from there on. Without a ledger, or when it does not answer, they are
 // local to the instance, which then says so with an ErrLedger and goes on: the live line waits for nobody.

@@ -13,8 +13,8 @@ import (
 // timescale.
 type base struct {
 	shift int64
-	// arrival: derived from this machine's clock, from when objects say that they were sent, or from what was published before.
-	// Instances may differ in it.
+	// arrival: derived from this machine's clock, from when objects are said to have been made or sent, or from what was published
+	// before. Instances may differ in it.
 	arrival bool
 }
 
@@ -61,8 +61,8 @@ func (s *Segmenter) baseOf(now time.Time, at int64, timescale uint32, lag *big.R
 			return b
 		}
 	}
-	if wall := s.wall(); wall != nil {
-		if b := (base{shift: s.nearest(wall)}); within(slot+b.shift, unixTolerance) {
+	if wall, exact := s.wall(at, timescale); wall != nil {
+		if b := (base{shift: s.nearest(wall), arrival: !exact}); within(slot+b.shift, unixTolerance) {
 			return b
 		}
 	}
@@ -75,17 +75,6 @@ func (s *Segmenter) baseOf(now time.Time, at int64, timescale uint32, lag *big.R
 func (s *Segmenter) nearest(seconds *big.Rat) int64 {
 	n := new(big.Rat).Quo(seconds, rational(s.plan.Grid))
 	return floor(n.Add(n, big.NewRat(1, 2)))
-}
-
-// wall is the Unix time at media time zero as the catalog says it, in seconds: of the first track of which it does, so that all tracks
-// and all instances go by the same. nil: it does not.
-func (s *Segmenter) wall() *big.Rat {
-	for _, t := range s.tracks {
-		if t.info != nil && !t.info.Anchor.IsZero() {
-			return big.NewRat(t.info.Anchor.UnixNano(), int64(time.Second))
-		}
-	}
-	return nil
 }
 
 func absolute(v int64) int64 { return max(v, -v) }

@@ -110,7 +110,8 @@ func (s *Segmenter) replay(ctx context.Context, units []held, kind media.Kind) (
 }
 
 // measured reports whether the plan can be fixed after so much waiting: every track has shown its frame duration, and the group
-// duration is known. Where the origin must be taken from arrival time, the burst of a join must be over.
+// duration is known. Where the origin must be taken from arrival time, the burst of a join must be over; where somebody else may tell it,
+// that is waited for.
 func (s *Segmenter) measured(waited time.Duration) bool {
 	const patience = maxGroup * time.Second // with tracks that do send
 	video, group := false, false
@@ -123,7 +124,7 @@ func (s *Segmenter) measured(waited time.Duration) bool {
 			return false
 		case g.samples == 0:
 			continue
-		case !t.dated() && waited < burst:
+		case !t.dated() && (waited < burst || s.untold() && waited < s.cfg.Patience):
 			return false
 		case !g.fine() && waited < patience:
 			return false

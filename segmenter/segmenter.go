@@ -29,6 +29,7 @@ type Segmenter struct {
 	heldBytes int
 	since     time.Time // of the first one
 
+	clock     *clock           // nil: no track tells what time it is
 	listeners []*listener      // in catalog order
 	waiting   []told           // messages whose time means nothing yet
 	places    []place          // where the newest objects of media lie in time
@@ -80,10 +81,10 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 	}
 	var err error
 	var kept []*track
-	s.listeners = s.listenersOf(tracks)
+	s.listeners, s.clock = s.listenersOf(tracks), s.clockOf(tracks)
 	for i := range tracks {
 		info := tracks[i]
-		if info.Kind == media.Events && info.Packaging == media.EventTimeline {
+		if info.Kind == media.Events && info.Packaging == media.EventTimeline || isClock(info) {
 			continue
 		}
 		if info.Kind != media.Video && info.Kind != media.Audio && info.Kind != media.Text {
@@ -129,6 +130,9 @@ func (s *Segmenter) Object(ctx context.Context, now time.Time, track string, o m
 	t := s.track(track)
 	if l := s.listener(track); l != nil && !s.ended {
 		return s.listen(l, &o)
+	}
+	if s.clock != nil && s.clock.info.Name == track && !s.ended {
+		return join(s.tell(&o), s.settle(ctx, now, false))
 	}
 	switch {
 	case s.ended || t == nil || t.done && !t.again:

@@ -2,7 +2,9 @@ package segmenter_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,5 +134,159 @@ func TestTheWallClockOfTheProducerNumbersTheSegments(t *testing.T) {
 		if e := c.line("v").Timeline.Load().Current(); e.Origin != began.Unix()*12800 {
 			t.Errorf("after %d ms media time zero is at %d, want %d", delay/1000, e.Origin/12800, began.Unix())
 		}
+	}
+}
+
+// history are the objects of a media timeline of v, whose media time zero was at began: a group for each of v's groups from one on, each
+// with the records of all groups since the first. What it says of each is some time late, as encoders are.
+func history(v source, first, from, to int64, began time.Time) (all []object) {
+	var records []string
+	for g := first; g < to; g++ {
+		at := g * v.group * v.dur * 1000 / int64(v.timescale)
+		records = append(records, fmt.Sprintf("[%d,[%d,0],%d]", at, g, began.UnixMilli()+at+g*37%80))
+		if g >= from {
+			all = append(all, object{"h", (began.UnixMilli() + at + 100) * 1000, media.Object{
+				Location: media.Location{Group: uint64(g)}, Payload: []byte("[" + strings.Join(records, ",") + "]"),
+			}})
+		}
+	}
+	return all
+}
+
+func historyTrack() media.Track {
+	return media.Track{Name: "h", Kind: media.Timeline, Packaging: media.MediaTimeline, Depends: []string{"v"}, Namespace: []string{"x"}}
+}
+
+// A media timeline says when media was made: whoever joins, and whatever the way there takes, segments have the same numbers.
+func TestAMediaTimelineNumbersTheSegments(t *testing.T) {
+	v, a := video("v", 12800, 512, 25, 0), audio("a", 48000, 960, 0)
+	began := time.Unix(unix-7200, 960e6) // the slots of half the records would be those of a second later
+	media7200 := interleave(late(interleave(v.objects(t, 7200*25, 7200*25+300), a.objects(t, 7200*50, 7200*50+600)), began.UnixMicro()),
+		history(v, 0, 7199, 7212, began))
+	var first *channel
+	for _, delay := range []int64{0, 900_000, 3_300_000} {
+		c := newChannel(t, cfg())
+		if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{historyTrack(), v.track(t), a.track(t)}); err != nil {
+			t.Fatal(err)
+		}
+		objects := late(media7200, delay)
+		c.send(objects[int(delay/25_000):]...)
+		e := c.line("v").Timeline.Load().Current()
+		if !e.Arrival || e.Origin != (unix-7200)*12800 {
+			t.Errorf("after %d ms: media time zero is at %d, other instances may differ: %v", delay/1000, e.Origin/12800, e.Arrival)
+		}
+		if first == nil {
+			first = c
+			continue
+		}
+		shared := 0
+		for key, body := range c.store.data {
+			if other, ok := first.store.data[key]; ok {
+				if shared++; string(other) != string(body) {
+					t.Errorf("%s has two contents", key)
+				}
+			}
+		}
+		if shared < 10 {
+			t.Errorf("after %d ms: %d names are shared", delay/1000, shared)
+		}
+	}
+}
+
+// What the catalog says counts before what a timeline says, and that before what a producer says; a timeline that is broken, says nothing,
+// speaks of other media or is a day off counts for nothing.
+func TestWhoseWallClockCounts(t *testing.T) {
+	v := video("v", 12800, 512, 25, 0)
+	began := time.Unix(unix-7200, 0)
+	arrived := began.Unix() + 2
+	for name, c := range map[string]struct {
+		anchor  time.Time
+		history []object
+		from    int64 // media time zero, in Unix time
+	}{
+		"catalog":  {began.Add(10 * time.Second), history(v, 0, 7200, 7201, began), began.Unix() + 10},
+		"timeline": {time.Time{}, history(v, 0, 7200, 7201, began), began.Unix()},
+		"nobody":   {time.Time{}, nil, arrived},
+		"broken":   {time.Time{}, []object{{"h", unix * 1e6, media.Object{Payload: []byte("MEDIA_PTS,GROUP_ID")}}}, arrived},
+		"silent":   {time.Time{}, []object{{"h", unix * 1e6, media.Object{Payload: []byte("[[7200000,[7200,0],0]]")}}}, arrived},
+		"others":   {time.Time{}, history(v, 0, 1, 2, time.Unix(unix, 0)), arrived},
+		"a day":    {time.Time{}, history(v, 0, 7200, 7201, began.Add(-25*time.Hour)), arrived},
+	} {
+		ch := newChannel(t, cfg())
+		tracks := []media.Track{v.track(t), historyTrack()}
+		tracks[0].Anchor = c.anchor
+		if err := ch.Catalog(t.Context(), time.Unix(unix, 0), tracks); err != nil {
+			t.Fatal(err)
+		}
+		for i := range c.history {
+			c.history[i].at = unix*1e6 + 500_000
+		}
+		ch.send(interleave(late(v.objects(t, 7200*25, 7200*25+300), began.UnixMicro()+2e6), c.history)...)
+		if e := ch.line("v").Timeline.Load().Current(); e.Origin != c.from*12800 || e.Arrival != c.anchor.IsZero() {
+			t.Errorf("%s: media time zero is at %d, want %d; may differ: %v", name, e.Origin/12800, c.from, e.Arrival)
+		}
+		if want := map[string]int{"broken": 1}[name]; len(ch.bad) != want {
+			t.Errorf("%s: refused %v", name, ch.bad)
+		}
+	}
+}
+
+// A timeline may come after the media; but not for ever is it waited for, and not at all where media time is Unix time.
+func TestATimelineIsWaitedForWhereItIsNeeded(t *testing.T) {
+	v := video("v", 12800, 512, 25, 0)
+	began := time.Unix(unix-7200, 0)
+	for name, c := range map[string]struct {
+		start  int64 // Unix time at media time zero, if media time is that
+		after  int64 // ms, when the timeline comes
+		plan   int64 // ms, when there is an output by
+		origin int64
+	}{
+		"early":     {0, 100, 1100, began.Unix()},
+		"late":      {0, 1500, 1550, began.Unix()},
+		"too late":  {0, 2500, 2100, began.Unix()},
+		"Unix time": {began.Unix(), 2500, 1100, 0},
+	} {
+		ch := newChannel(t, cfg())
+		v := v
+		v.start = c.start * 12800
+		if err := ch.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{v.track(t), historyTrack()}); err != nil {
+			t.Fatal(err)
+		}
+		h := history(v, 0, 7200, 7201, began)
+		h[0].at = unix*1e6 + c.after*1000
+		for _, o := range interleave(late(v.objects(t, 7200*25, 7200*25+300), (began.Unix()-c.start)*1e6), h) {
+			if ch.Output() != nil && o.at < unix*1e6+(c.plan-60)*1000 {
+				t.Fatalf("%s: it was not waited for", name)
+			}
+			if ch.Output() == nil && o.at > unix*1e6+c.plan*1000 {
+				t.Fatalf("%s: there is no output after %d ms", name, c.plan)
+			}
+			ch.send(o)
+			if ch.Output() == nil && ch.Enough("h") {
+				t.Fatalf("%s: nothing has come yet that it counts for", name)
+			}
+		}
+		if e := ch.line("v").Timeline.Load().Current(); e.Origin != c.origin*12800 {
+			t.Errorf("%s: media time zero is at %d, want %d", name, e.Origin/12800, c.origin)
+		}
+		if !ch.Enough("h") || ch.Enough("v") {
+			t.Errorf("%s: %v for the timeline, %v for the video", name, ch.Enough("h"), ch.Enough("v"))
+		}
+	}
+}
+
+// After a restart of the publisher the timeline speaks of its new media time.
+func TestAMediaTimelineFollowsARestart(t *testing.T) {
+	v := video("v", 12800, 512, 25, 0)
+	began := time.Unix(unix-7200, 0)
+	again := time.Unix(unix+12, 300e6)
+	c := newChannel(t, cfg())
+	if err := c.Catalog(t.Context(), time.Unix(unix, 0), []media.Track{v.track(t), historyTrack()}); err != nil {
+		t.Fatal(err)
+	}
+	c.send(interleave(late(v.objects(t, 7200*25, 7200*25+250), began.UnixMicro()), history(v, 0, 7199, 7210, began))...)
+	c.send(interleave(late(v.objects(t, 0, 250), again.UnixMicro()+1_900_000), history(v, 0, 0, 10, again))...)
+	if e := c.line("v").Timeline.Load().Current(); e.Index != 1 || e.Origin != (unix+12)*12800 {
+		t.Errorf("epoch %d: media time zero is at %d, want %d", e.Index, e.Origin/12800, unix+12)
 	}
 }

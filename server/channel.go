@@ -42,15 +42,15 @@ type Status struct {
 	Relay     string    `json:"relay,omitempty"`
 	Draft     string    `json:"draft,omitempty"` // as negotiated, "draft-18"
 	Namespace string    `json:"namespace,omitempty"`
-	Clock     string    `json:"clock,omitempty"` // Arrival, if nothing in the stream says what time it is
+	Clock     string    `json:"clock,omitempty"` // Arrival, if neither media nor catalog says what time it is
 	Error     string    `json:"error,omitempty"` // the last one, and what to do about it
 	Skipped   []Skipped `json:"skipped,omitempty"`
 	Archives  []Archive `json:"archives,omitempty"` // nearest first
 	Counters  []Counter `json:"counters,omitempty"` // in the order in which to show them
 }
 
-// Arrival is the last resort of a wall clock: when the first object came, or says that it was sent. Two instances agree on it only by
-// a store that they share.
+// Arrival is a wall clock that was measured: when the first object came, or when it or a media timeline says that it was sent or made.
+// Two instances are sure to agree on it only by a store that they share.
 const Arrival = "arrival"
 
 // State is what a channel is doing.

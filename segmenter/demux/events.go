@@ -54,7 +54,7 @@ func (e *Events) Read(dst []Unit, o *media.Object) []Unit {
 }
 
 func (e *Events) read(payload []byte) ([]media.Sample, error) {
-	payload, err := inflate(payload)
+	payload, err := inflate(payload, maxDocument)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +143,10 @@ func (d *cueData) event() (c event, ok bool) {
 
 // millis is a number without its fraction.
 func millis(n json.Number) (int64, bool) {
+	if strings.ContainsAny(string(n), "eE") { // exact to the millisecond all the same
+		v, err := n.Float64()
+		return int64(v), err == nil && v >= 0 && v < maxTime/1000
+	}
 	whole, _, _ := strings.Cut(string(n), ".")
 	v, err := strconv.ParseInt(whole, 10, 64)
 	return v, err == nil && v >= 0 && v < maxTime/1000
@@ -211,19 +215,19 @@ func (d *cueData) style() string {
 	return ""
 }
 
-// inflate undoes the compression, which its magic number tells (draft-ietf-moq-msf, "Compression Signaling").
-func inflate(payload []byte) ([]byte, error) {
+// inflate undoes the compression, which its magic number tells (draft-ietf-moq-msf, "Compression Signaling"), of at most so many bytes.
+func inflate(payload []byte, most int) ([]byte, error) {
 	if bytes.HasPrefix(payload, []byte{0x1f, 0x8b}) {
 		r, err := gzip.NewReader(bytes.NewReader(payload))
 		if err != nil {
-			return nil, fmt.Errorf("demux: event timeline: %w", err)
+			return nil, fmt.Errorf("demux: timeline: %w", err)
 		}
-		if payload, err = io.ReadAll(io.LimitReader(r, maxDocument+1)); err != nil {
-			return nil, fmt.Errorf("demux: event timeline: %w", err)
+		if payload, err = io.ReadAll(io.LimitReader(r, int64(most)+1)); err != nil {
+			return nil, fmt.Errorf("demux: timeline: %w", err)
 		}
 	}
-	if len(payload) > maxDocument {
-		return nil, fmt.Errorf("demux: event timeline: it has more than %d bytes", maxDocument)
+	if len(payload) > most {
+		return nil, fmt.Errorf("demux: timeline: it has more than %d bytes", most)
 	}
 	return payload, nil
 }

@@ -61,7 +61,7 @@ func (r *Records) Read(o *media.Object) ([]Message, error) {
 	if o.Status != media.Normal || len(o.Payload) == 0 {
 		return nil, nil
 	}
-	payload, err := inflate(o.Payload)
+	payload, err := inflate(o.Payload, maxDocument)
 	if err != nil {
 		return nil, err
 	}

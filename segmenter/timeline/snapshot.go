@@ -50,7 +50,8 @@ type Epoch struct {
 	First uint64 `json:"first"` // first slot of the epoch
 	// Origin is added to media time to get ticks of Unix time; 0 when media time is Unix time.
 	Origin int64 `json:"origin,omitempty"`
-	// Arrival says that Origin was taken from when objects came, or say that they were sent, for want of anything better in the stream.
+	// Arrival says that Origin was taken from when objects came, or are said to have been made or sent, for want of anything better in
+	// the stream.
 	Arrival bool        `json:"arrival,omitempty"`
 	Init    *media.Init `json:"init"`
 	// Frame is the nominal sample duration in ticks of Init.Timescale; 0 leaves that of the timeline as it is.

@@ -44,7 +44,7 @@ export function showChannel(c) {
   byId('state').className = `state ${c.state}`;
   fill('state', c.state, () => state(c.state));
   const facts = [['Relay', c.relay], ['Namespace', c.namespace], ['Protocol', c.draft], ['Media age', age(c)],
-    ['Wall clock', c.clock === 'arrival' && 'taken from when media arrived'],
+    ['Wall clock', c.clock === 'arrival' && 'measured: when media was made, sent or arrived'],
     ['Rewind', c.rewind ? span(c.rewind) : ''], ...archives(c)].filter(([, v]) => v);
   fill('facts', facts, () => pairs(facts));
   byId('error').hidden = !c.error;

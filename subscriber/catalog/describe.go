@@ -25,8 +25,8 @@ func describe(t *media.Track, f fields) {
 	t.EventType, _ = f.text("eventType")
 	t.Depends = f.texts("depends")
 	t.Template = template(f)
-	if t.Anchor = anchor(f.object("timeline")); t.Template != nil && t.Template.WallStep == t.Template.MediaStep && !t.Template.Wall.IsZero() {
-		t.Anchor = t.Template.Wall.Add(-t.Template.Media)
+	if t.Anchor = anchor(f.object("timeline")); t.Anchor.IsZero() {
+		t.Anchor = began(t.Template)
 	}
 	t.MaxGroupDuration = f.millis("maxGroupDuration")
 	if t.TargetLatency = f.millis("targetLatency"); t.TargetLatency == 0 {
@@ -122,4 +122,12 @@ func template(f fields) *media.Template {
 		t.Wall = time.Unix(0, int64(wall)).UTC()
 	}
 	return t
+}
+
+// began is the wall clock at media time 0 that a template tells; zero if none.
+func began(t *media.Template) time.Time {
+	if t == nil || t.Wall.IsZero() || t.WallStep != t.MediaStep {
+		return time.Time{}
+	}
+	return t.Wall.Add(-t.Media)
 }

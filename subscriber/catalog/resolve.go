@@ -25,6 +25,7 @@ func (s *state) resolve(namespace []string, headers map[string][]byte) *Catalog 
 		r.names[t.Name] = true
 		c.Tracks = append(c.Tracks, t)
 	}
+	c.clock()
 	c.single()
 	return c
 }
@@ -74,7 +75,7 @@ func (r *resolver) track(f fields) (media.Track, error) {
 	case media.Events:
 		return t, happenings(&t, eventType, f)
 	case media.Timeline:
-		return t, errors.New("media timelines are not supported yet")
+		return t, history(&t, strings.ToLower(packaging), f)
 	default:
 		return t, errors.New("neither role, codec nor mimeType says whether it is video or audio")
 	}
@@ -96,7 +97,7 @@ func happenings(t *media.Track, eventType string, f fields) error {
 	case eventType == "":
 		return errors.New("it has no eventType, which says what its events are")
 	case eventType == "urn:msf:timedtext:imsc1":
-		return errors.New("IMSC1 in event timelines is not supported yet")
+		return errors.New("IMSC1 in event timelines (draft-law-moq-imsc1-msf) is not supported: send it as CMAF (stpp), or WebVTT")
 	case eventType == "org.ietf.moq.cmsf.sap":
 		return errors.New("it tells where access points are, which the media says itself")
 	}
