@@ -151,8 +151,8 @@ func (b *broadcast) outcome(ctx context.Context, t *track, err error) error {
 	switch {
 	case ctx.Err() != nil: // not wanted any more, or the session is over
 		return nil
-	case errors.Is(err, errTrackEnded):
-		b.log.Info("track ended", "track", t.name.Name)
+	case errors.Is(err, errTrackEnded), errors.Is(err, ErrEnough):
+		b.log.Info("track ended", "track", t.name.Name, "err", err)
 		if b.setEnded(t.name.Name, true) {
 			return errEnded
 		}

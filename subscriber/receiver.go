@@ -2,6 +2,7 @@ package subscriber
 
 import (
 	"context"
+	"errors"
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/subscriber/catalog"
@@ -16,12 +17,16 @@ type Receiver interface {
 	// Object hands over the next object of a track, in location order. Where the end of a group becomes known after its
 	// last object was handed over, an object with the status EndOfGroup and no payload says so; it may be ignored.
 	//
-	// An error is counted and logged, and the track goes on. A call that ends with ctx's error has not taken the object: it
-	// is handed over again.
+	// An error is counted and logged, and the track goes on, unless it is ErrEnough. A call that ends with ctx's error has not taken the
+	// object: it is handed over again.
 	Object(ctx context.Context, track string, o media.Object) error
 	// State reports a change of the connection. Calls may come from any goroutine.
 	State(ctx context.Context, s State)
 }
+
+// ErrEnough is what Object returns for a track of which nothing more is needed: it is not followed any more, until the catalog lists its
+// tracks anew or there is another session.
+var ErrEnough = errors.New("nothing more of the track is needed")
 
 // State of a Source.
 type State struct {

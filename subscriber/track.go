@@ -25,18 +25,26 @@ type track struct {
 	report  *reporter
 	log     *slog.Logger
 
+	quit context.CancelCauseFunc // ends run
+
 	// owned by pump
 	last    time.Time // when an object was handed over last
 	refused bool      // the receiver could not use it
 	warned  time.Time
 }
 
-// run follows the track on a session until ctx or the track ends, or it is broken for good.
+// run follows the track on a session until ctx or the track ends, the receiver has enough of it, or it is broken for good.
 func (t *track) run(ctx context.Context, s asker) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return t.pump(ctx, t.hand) })
-	g.Go(func() error { return t.keep(ctx, s) })
+	ctx, t.quit = context.WithCancelCause(ctx)
+	defer t.quit(nil)
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() error { return t.pump(inner, t.hand) })
+	g.Go(func() error { return t.keep(inner, s) })
 	err := g.Wait()
+	if errors.Is(context.Cause(ctx), ErrEnough) {
+		t.order = reorder{limits: t.cfg.limits()} // nobody waits for what is left
+		return ErrEnough
+	}
 	t.order.leave()
 	return err
 }
@@ -72,6 +80,9 @@ func (t *track) back(r *reorder, largest media.Location) uint64 {
 
 // hand gives an object to the receiver. What the receiver cannot use is its publisher's fault, and no reason to stop.
 func (t *track) hand(ctx context.Context, o media.Object) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	t.pulse.busy.Add(1)
 	err := t.recv.Object(ctx, t.name.Name, o)
 	t.pulse.busy.Add(-1)
@@ -86,6 +97,10 @@ func (t *track) hand(ctx context.Context, o media.Object) error {
 	t.order.dropped, t.order.holes = 0, 0
 	if t.report.phase() != Live {
 		t.report.live(ctx)
+	}
+	if errors.Is(err, ErrEnough) {
+		t.quit(err)
+		return nil // it is taken
 	}
 	if err != nil {
 		t.cfg.Metrics.refuse(t.channel, t.name.Name)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +77,8 @@ type Channel struct {
 	incomplete bool
 	fairPlay   string
 	doubt      atomic.Pointer[string]
+
+	enough sync.Map // by name: tracks of which nothing more is needed, until that is said
 
 	// events is unbuffered: an object waits in its stream until the fold takes it. Never closed; senders give up with ctx.
 	events chan event
@@ -215,6 +218,9 @@ func (c *Channel) apply(ctx context.Context, fold *segmenter.Segmenter, e event)
 	if err == nil && len(e.object.Payload) > 0 {
 		c.status.accept(e.track)
 	}
+	if fold.Enough(e.track) {
+		c.enough.Store(e.track, true)
+	}
 }
 
 // follow tells the fold what the broadcast consists of, and returns the names of the tracks that it can package.
@@ -338,6 +344,9 @@ func (c *Channel) Catalog(ctx context.Context, cat *catalog.Catalog) (want []str
 
 // Object implements subscriber.Receiver.
 func (c *Channel) Object(ctx context.Context, track string, o media.Object) error {
+	if _, left := c.enough.LoadAndDelete(track); left {
+		return subscriber.ErrEnough
+	}
 	return c.send(ctx, event{track: track, object: o})
 }
 

@@ -18,8 +18,8 @@ import (
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
-// withCues is a catalog of the broadcast that lists an event timeline, too.
-func withCues(t *testing.T, b live.Broadcast) []byte {
+// listing is a catalog of the broadcast that has an entry about its first track, too.
+func listing(t *testing.T, b live.Broadcast, entry map[string]any) []byte {
 	t.Helper()
 	open, err := live.Open(b)
 	if err != nil {
@@ -33,10 +33,8 @@ func withCues(t *testing.T, b live.Broadcast) []byte {
 	if err := json.Unmarshal(body, &doc); err != nil {
 		t.Fatal(err)
 	}
-	doc["tracks"] = append(doc["tracks"].([]any), map[string]any{
-		"name": "cues", "packaging": "eventtimeline", "eventType": "urn:scte:scte35:2013:bin", "mimeType": "application/json",
-		"isLive": true, "role": "eventtimeline", "depends": []string{b.Tracks[0].Name},
-	})
+	entry["mimeType"], entry["depends"] = "application/json", []string{b.Tracks[0].Name}
+	doc["tracks"] = append(doc["tracks"].([]any), entry)
 	if body, err = json.Marshal(doc); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +54,8 @@ func TestLineCarriesEvents(t *testing.T) {
 		for i := range b.Tracks {
 			b.Tracks[i].Packing = live.Packing{Emsg: true}
 		}
-		pub := w.air(sim.Config{Broadcasts: []live.Broadcast{b}, Documents: map[string][]byte{live.CatalogTrack: withCues(t, b), "cues": []byte("[]")}})
+		cues := map[string]any{"name": "cues", "packaging": "eventtimeline", "eventType": "urn:scte:scte35:2013:bin", "isLive": true, "role": "eventtimeline"}
+		pub := w.air(sim.Config{Broadcasts: []live.Broadcast{b}, Documents: map[string][]byte{live.CatalogTrack: listing(t, b, cues), "cues": []byte("[]")}})
 		one := w.join(pub, "18")
 		time.Sleep(7300 * time.Millisecond)
 		at := time.Now().Add(4 * time.Second).Truncate(time.Second).UnixMilli()
