@@ -130,7 +130,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 		return refuse(early, "not yet: the newest segment is %d", snap.Position().N)
 	case never:
 		if seg := snap.Segment(name.N); name.Kind == manifest.Segment && seg != nil {
-			return refuse(hole, "a gap")
+			return s.writeGap(w, r, c, rendition.Track, snap, name)
 		}
 		if name.Kind == manifest.Segment && snap.Ended && name.N <= snap.Position().N+1 {
 			return refuse(hole, "the broadcast has ended") // who did not know yet gives up on a 404

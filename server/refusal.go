@@ -43,7 +43,7 @@ func refusals() map[class]refusal {
 		early:     {http.StatusNotFound, second, ""},
 		missing:   {http.StatusNotFound, minute, ""},
 		// A live MPD with $Number$ cannot say that a segment is a gap. Players of it take a 404 for a fault: dash.js 5.2 gives up,
-		// Shaka 5.2 asks again without end. An empty answer makes both jump over it.
+		// Shaka 5.2 asks again without end. An empty answer makes both jump over it. (For pictures there is a better one: writeGap.)
 		hole:       {http.StatusNoContent, second, ""},
 		gone:       {http.StatusGone, minute, ""},
 		badRange:   {http.StatusRequestedRangeNotSatisfiable, "no-store", ""},

@@ -17,10 +17,7 @@ const cases = [
   { name: 'hlsjs-llhls', page: 'hlsjs', path: 'index.m3u8' },
   { name: 'hlsjs-legacy', page: 'hlsjs', path: 'legacy.m3u8', live: 20 },
   { name: 'dashjs-lldash', page: 'dashjs', path: 'index.mpd' },
-  {
-    name: 'dashjs-legacy', page: 'dashjs', path: 'legacy.mpd', live: 20,
-    weak: 'dash.js 5.2 fetches no more than a segment of audio while it has no video, and that may end before the next video begins',
-  },
+  { name: 'dashjs-legacy', page: 'dashjs', path: 'legacy.mpd', live: 20 },
   { name: 'shaka-lldash', page: 'shaka', path: 'index.mpd' },
   {
     name: 'shaka-llhls', page: 'shaka', path: 'index.m3u8',

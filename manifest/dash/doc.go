@@ -8,6 +8,6 @@
 // A period is an epoch of the timeline. No number, time or URL of a segment ever changes, also when the broadcast ends.
 //
 // A missing slot cannot be left out: with $Number$ the n-th entry of a period is the n-th segment. It is listed with its
-// nominal duration. Whoever serves it must answer 204 No Content: dash.js stops for good at a 404 and Shaka Player asks for ever,
-// but both jump over an empty segment.
+// nominal duration. Whoever serves it must answer for it, with a still of the picture before or with 204 No Content: dash.js stops for
+// good at a 404 and Shaka Player asks for ever, but both jump over an empty segment.
 package dash
