@@ -39,7 +39,7 @@ func (b *broadcast) keepCatalog(ctx context.Context) error {
 			}
 		}
 		b.log.Debug("catalog subscription ended", "err", err)
-		if err := sleep(ctx, max(again.next(), retryAfter(err))); err != nil {
+		if err := sleep(ctx, again.after(err)); err != nil {
 			return err
 		}
 	}

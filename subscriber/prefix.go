@@ -44,7 +44,7 @@ func Discover(ctx context.Context, c Config, f func(namespace []string, active b
 		if time.Since(began) >= healthy {
 			again.reset()
 		}
-		if err := sleep(ctx, max(again.next(), retryAfter(err))); err != nil {
+		if err := sleep(ctx, again.after(err)); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,11 @@ func (r *reporter) connecting(ctx context.Context, relay string, err error) {
 	})
 }
 
+// failed reports why an attempt has failed, before the next one.
+func (r *reporter) failed(ctx context.Context, err error) {
+	r.change(ctx, func(s *State) { *s = State{Phase: Connecting, Relay: s.Relay, Err: err, Attempts: s.Attempts} })
+}
+
 func (r *reporter) connected(ctx context.Context, relay, draft, transport string) {
 	r.change(ctx, func(s *State) { s.Relay, s.Draft, s.Transport = relay, draft, transport })
 }

@@ -69,7 +69,8 @@ func (s *Source) Run(ctx context.Context, recv Receiver) error {
 	if len(s.relays) > 0 {
 		at = s.relays[0]
 	}
-	failed := 0 // attempts in a row
+	failed := 0      // attempts in a row
+	hopeful := false // one of the round, of which each relay has one, may do better the next time
 	var err error
 	for {
 		f.report.connecting(ctx, at.addr, err)
@@ -90,12 +91,22 @@ func (s *Source) Run(ctx context.Context, recv Receiver) error {
 			failed = 1
 		}
 		at = f.leave(last, err)
+		hopeful = hopeful || !misconfigured(err) || s.cfg.Reception != nil
 		if len(s.relays) > 0 && failed%len(s.relays) != 0 {
 			continue // there is another one to try at once
 		}
-		if err := sleep(ctx, again.next()); err != nil {
+		why := err
+		if hopeful {
+			why = nil
+		}
+		wait := again.after(why)
+		if wait >= slow { // nobody should have to wait for the reason
+			f.report.failed(ctx, err)
+		}
+		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
+		hopeful = false
 	}
 }
 

@@ -62,7 +62,7 @@ func (t *track) keep(ctx context.Context, s asker) error {
 			again.reset()
 		}
 		t.log.Debug("subscription ended", "track", t.name.Name, "err", err)
-		if err := sleep(ctx, max(again.next(), retryAfter(err))); err != nil {
+		if err := sleep(ctx, again.after(err)); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,7 @@ var (
 var (
 	ErrClosed  = errors.New("closed")
 	ErrTimeout = errors.New("timed out")
+	ErrAddress = errors.New("wrong path or authority") // as the peer says
 )
 
 // RequestError is the peer's refusal of one request. The session goes on.
@@ -97,7 +98,7 @@ type SessionError struct {
 	Reason string
 	Remote bool   // the peer closed
 	URI    string // where a GOAWAY points to; empty: the same address
-	Err    error  // ErrGoingAway, ErrTimeout, ErrClosed, or a *wire.Error that names a violation's place
+	Err    error  // ErrGoingAway, ErrTimeout, ErrClosed, ErrUnauthorized, ErrAddress, or a *wire.Error that names a violation's place
 }
 
 func (e *SessionError) Error() string {
@@ -109,6 +110,17 @@ func (e *SessionError) Error() string {
 }
 
 func (e *SessionError) Unwrap() error { return e.Err }
+
+// closed is what the peer's closing of a session with code amounts to.
+func closed(code uint64) error {
+	switch code {
+	case dialect.NoEntry, dialect.MalformedToken, dialect.UnknownTokenAlias, dialect.ExpiredToken:
+		return ErrUnauthorized
+	case dialect.InvalidPath, dialect.MalformedPath, dialect.InvalidAuthority, dialect.MalformedAuthority:
+		return ErrAddress
+	}
+	return ErrClosed
+}
 
 // ResetError is a request or data stream that was ended early, with the code that the wire carried.
 type ResetError = transport.ResetError

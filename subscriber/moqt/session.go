@@ -260,7 +260,11 @@ func (s *Session) sessionError(err error) *SessionError {
 		return e
 	}
 	if e, ok := errors.AsType[*transport.CloseError](err); ok {
-		return &SessionError{Code: e.Code, Reason: e.Reason, Remote: e.Remote, Err: ErrClosed}
+		why := ErrClosed
+		if e.Remote {
+			why = closed(e.Code)
+		}
+		return &SessionError{Code: e.Code, Reason: e.Reason, Remote: e.Remote, Err: why}
 	}
 	if violation(err) || onlyReset(err) != nil { // of a control stream, which must not end
 		code := uint64(dialect.ProtocolViolation)

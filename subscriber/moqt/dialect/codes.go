@@ -10,7 +10,14 @@ const (
 	DuplicateTrackAlias   = 0x5
 	KeyValueFormatting    = 0x6 // a value is not what its type says
 	TooManyRequests       = 0x7 // up to 16
+	InvalidPath           = 0x8
+	MalformedPath         = 0x9
 	ControlMessageTimeout = 0x11
+	MalformedToken        = 0x16
+	UnknownTokenAlias     = 0x17
+	ExpiredToken          = 0x18
+	InvalidAuthority      = 0x19
+	MalformedAuthority    = 0x1A
 )
 
 // Stream reset and stop codes. They are the same in all drafts that moqpack speaks.
