@@ -7,6 +7,7 @@ type channel struct {
 	Channel
 	name      string
 	documents documents
+	derived   derived
 }
 
 // lineup is the channels that there are at one time, in the order in which they came. It never changes.

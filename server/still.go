@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -21,16 +22,29 @@ func (s *Server) writeGap(w http.ResponseWriter, r *http.Request, c *channel, tr
 	if track.Kind != media.Video {
 		return refuse(hole, "a gap")
 	}
-	body, err := still(r.Context(), c.Store(), snap, name)
+	b, err := c.derived.get(stillKey(snap, name), func() (storage.Blob, error) {
+		body, err := still(context.WithoutCancel(r.Context()), c.Store(), snap, name)
+		return storage.Blob{Pieces: [][]byte{body}, ContentType: manifest.MediaType(track.Kind)}, err
+	})
 	switch {
 	case r.Context().Err() != nil:
 		return overdue(r.Context().Err())
 	case err != nil: // of what came before, nothing is left that could be shown
 		return refuse(hole, "a gap")
 	}
-	b := storage.Blob{Pieces: [][]byte{body}, ContentType: manifest.MediaType(track.Kind)}
 	// Not for long, and not for ever: it is no media.
-	return s.write(w, r, answer{Blob: b, etag: storage.Digest(b.Pieces), cacheControl: s.refusals[hole].cacheControl})
+	return s.write(w, r, answer{Blob: b, etag: b.Digest, cacheControl: s.refusals[hole].cacheControl})
+}
+
+// stillKey tells all that still depends on.
+func stillKey(snap *timeline.Snapshot, name manifest.Name) string {
+	gap := snap.Segment(name.N)
+	from, until := stretch(snap, gap)
+	var before uint64
+	if p := pictured(snap, gap); p != nil {
+		before = p.N
+	}
+	return fmt.Sprint(name.Key(), " ", before, " ", from, " ", until)
 }
 
 // still is what stands for segment name.N, a gap: its parts, if some were published, and then the last picture that depends on no
