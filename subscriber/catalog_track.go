@@ -18,7 +18,7 @@ import (
 
 // keepCatalog follows the broadcast's catalog, again and again until the session ends. That there is none yet is a normal state.
 func (b *broadcast) keepCatalog(ctx context.Context) error {
-	again := backoff{first: 250 * time.Millisecond, max: 5 * time.Second}
+	again, came := backoff{first: 250 * time.Millisecond, max: 5 * time.Second}, time.Now()
 	for {
 		began := time.Now()
 		got, err := b.seek(ctx)
@@ -32,10 +32,15 @@ func (b *broadcast) keepCatalog(ctx context.Context) error {
 			again.reset()
 		}
 		if b.pulse.subs.Load() == 0 {
-			if errors.Is(err, moqt.ErrNotFound) || got {
+			switch {
+			case got:
 				b.report.waiting(ctx, nil)
-			} else {
+			case !errors.Is(err, moqt.ErrNotFound):
 				b.report.waiting(ctx, err)
+			case b.cfg.Reception == nil || time.Since(came) < noCatalogFor:
+				b.report.waiting(ctx, nil)
+			default:
+				b.report.waiting(ctx, fmt.Errorf("%w: %w", errNoCatalog, err))
 			}
 		}
 		b.log.Debug("catalog subscription ended", "err", err)

@@ -38,6 +38,7 @@ type guest struct {
 	stays   map[string]*stay // by namespace
 	pushes  map[string]*push // by track: the newest of each
 	offered int              // pushes that have not ended
+	guesses int              // wrong tokens
 	pushed  chan struct{}    // closed and replaced when a push comes
 }
 
@@ -226,6 +227,7 @@ func (g *guest) settle(namespace []string, tokens []moqt.Token, note func(*stay)
 	}
 	if err != nil {
 		g.r.complain(g, namespace, err)
+		g.guessed(err)
 		return err
 	}
 	g.accepted()
@@ -237,6 +239,16 @@ func (g *guest) settle(namespace []string, tokens []moqt.Token, note func(*stay)
 			"webtransport", g.conn.WebTransport())
 	}
 	return nil
+}
+
+// guessed ends the session of a guest that shows one wrong token after the other; mu is held.
+func (g *guest) guessed(err error) {
+	if !errors.Is(err, errBadToken) {
+		return
+	}
+	if g.guesses++; g.guesses == maxGuesses {
+		g.dismiss(&moqt.SessionError{Code: dialect.NoEntry, Reason: errBadToken.Error(), Err: errBadToken})
+	}
 }
 
 // withdrawn takes the end of an announcement in.

@@ -44,8 +44,10 @@ func (p Permit) covers(namespace []string) bool {
 // The bounds of what publishers can make us hold. Strangers have nothing accepted yet.
 const (
 	maxSessions   = 256
+	maxHost       = 64 // of these from one address: a building full of encoders, but never all, so that nobody keeps others out alone
 	maxStrangers  = 32
 	maxPerHost    = 8                // strangers from one address
+	maxGuesses    = 3                // wrong tokens in one session, which then ends: who mistypes does so every time
 	maxAnnounced  = 64               // namespaces of one publisher, and as many tracks that it pushes
 	maxKept       = 4 << 20          // bytes of pushed tracks that nobody reads, of one publisher
 	probation     = 10 * time.Second // to have something accepted
@@ -96,18 +98,24 @@ func NewReception(c ReceptionConfig) *Reception {
 	return r
 }
 
-// Run takes in whoever connects to pc, over QUIC and over WebTransport, until ctx ends. Then it asks all to leave. pc stays the
-// caller's.
+// Run takes in whoever connects to pc, over QUIC and over WebTransport, until ctx ends. Then it asks all to leave. It ends with an error
+// of the socket, too, by which all publishers are lost. pc stays the caller's.
 func (r *Reception) Run(ctx context.Context, pc net.PacketConn) error {
-	limits := transport.Limits{All: maxSessions, Strangers: maxStrangers, PerHost: maxPerHost}
+	limits := transport.Limits{All: maxSessions, Host: maxHost, Strangers: maxStrangers, PerHost: maxPerHost, Refused: r.crowded}
 	ln, err := transport.ListenFor(pc, limits, protocols(), r.cfg.TLS)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var g sync.WaitGroup
 	for {
 		conn, err := ln.Accept(ctx)
 		if err != nil {
+			if ctx.Err() == nil {
+				err = fmt.Errorf("publishers cannot connect any longer: %w", err)
+				cancel(err)
+			}
 			g.Wait() // all have been asked to leave
 			ln.Close()
 			return err
@@ -214,13 +222,15 @@ func (r *Reception) leave(s *stay) {
 }
 
 // yield has others, if there are any, followed before s.
-func (r *Reception) yield(s *stay) {
+func (r *Reception) yield(s *stay) (others bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if o := r.rooms[spell(s.namespace)]; o != nil && slices.Contains(o.stays, s) {
 		o.stays = append(slices.DeleteFunc(o.stays, func(t *stay) bool { return t == s }), s)
 		r.change()
+		return len(o.stays) > 1
 	}
+	return false
 }
 
 // change tells who waits; mu is held.
@@ -279,14 +289,30 @@ func (r *Reception) complain(g *guest, what []string, err error) {
 	case errors.Is(err, errNothing):
 		result, hint = "nothing", "a publisher announces a namespace (PUBLISH_NAMESPACE), or offers its tracks (PUBLISH)"
 	}
-	r.cfg.Metrics.refusePublisher(result)
-	r.mu.Lock()
-	silent := time.Since(r.said[result]) < complainEvery
-	if !silent {
-		r.said[result] = time.Now()
-	}
-	r.mu.Unlock()
-	if !silent {
+	if r.tell(result) {
 		r.log.Warn("publisher refused", "peer", g.addr, "namespace", strings.Join(what, "/"), "err", err, "hint", hint)
 	}
+}
+
+// crowded logs and counts a connection that found no room.
+func (r *Reception) crowded(addr net.Addr, err error) {
+	result, hint := "crowded", fmt.Sprintf("%d publishers may be connected, and %d at a time that have shown nothing yet", maxSessions, maxStrangers)
+	if errors.Is(err, transport.ErrHost) {
+		result, hint = "host", fmt.Sprintf("%d connections of one address may publish, and %d be new: let several broadcasts share one", maxHost, maxPerHost)
+	}
+	if r.tell(result) {
+		r.log.Warn("publisher refused", "peer", addr.String(), "err", err, "hint", hint)
+	}
+}
+
+// tell counts a refusal, and reports whether it is worth a line of the log.
+func (r *Reception) tell(result string) bool {
+	r.cfg.Metrics.refusePublisher(result)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.said[result]) < complainEvery {
+		return false
+	}
+	r.said[result] = time.Now()
+	return true
 }

@@ -28,7 +28,8 @@ type hall struct {
 	node net.PacketConn
 	r    *subscriber.Reception
 	stop func()
-	quit func() // ends the last source
+	quit func()     // ends the last source
+	ran  chan error // why Run has ended
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -61,7 +62,8 @@ func newHall(t *testing.T, permits ...subscriber.Permit) *hall {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan struct{})
-	go func() { defer close(ran); _ = h.r.Run(ctx, h.node) }()
+	h.ran = make(chan error, 1)
+	go func() { defer close(ran); h.ran <- h.r.Run(ctx, h.node) }()
 	h.stop = sync.OnceFunc(func() { cancel(); <-ran })
 	t.Cleanup(h.stop)
 	return h
@@ -77,7 +79,11 @@ type encoder struct {
 
 // encoder connects one.
 func (h *hall) encoder(p *sim.Publisher, draft string, c sim.Dial) *encoder {
-	e := &encoder{Publisher: p, node: h.net.Listen(), done: make(chan error, 1)}
+	return h.encoderAt(h.net.Listen(), p, draft, c)
+}
+
+func (h *hall) encoderAt(node net.PacketConn, p *sim.Publisher, draft string, c sim.Dial) *encoder {
+	e := &encoder{Publisher: p, node: node, done: make(chan error, 1)}
 	if c.Addr = h.node.LocalAddr().String(); c.Path == "" {
 		c.Path = "/live"
 	}
@@ -361,7 +367,7 @@ func TestAnEncoderThatChokesOnAFetchIsAskedForNoneWhenItReturns(t *testing.T) {
 		if err := e.ended(t); err == nil {
 			t.Error("ended for no reason")
 		}
-		h.encoder(p, "moqt-16", sim.Dial{})
+		h.encoderAt(h.net.Beside(e.node), p, "moqt-16", sim.Dial{})
 		elapse(2 * time.Second)
 		// Without FETCH the catalog comes only when it changes.
 		if err := p.Update([]string{"live", "one"}, nil, []string{"audio-sv"}, true); err != nil {
@@ -371,6 +377,75 @@ func TestAnEncoderThatChokesOnAFetchIsAskedForNoneWhenItReturns(t *testing.T) {
 		if s := r.state(); s.Phase != subscriber.Live || r.count("video-360") == 0 {
 			t.Errorf("%+v", s)
 		}
+	})
+}
+
+func TestAnEncoderThatChokesOnAFetchIsNoReasonToAskOthersForNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, anyUnder("live"))
+		r := h.follow("live", "one")
+		p := studio(t, "live/one")
+		p.SetFaults(sim.Faults{Deaf: true})
+		e := h.encoder(p, "moqt-16", sim.Dial{})
+		elapse(8 * time.Second)
+		e.stop()
+		h.encoder(studio(t, "live/one"), "moqt-16", sim.Dial{})
+		elapse(8 * time.Second)
+		if s := r.state(); s.Phase != subscriber.Live {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// bare is a publisher of a broadcast that has no catalog.
+func bare(t *testing.T) *sim.Publisher {
+	t.Helper()
+	b := demo(t, live.Groups)
+	b.Namespace = []string{"live", "one"}
+	p, err := sim.New(sim.Config{Broadcasts: []live.Broadcast{b}, Documents: map[string][]byte{live.CatalogTrack: nil}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestAPublisherWithoutACatalogIsToldOfAndLetsOthersGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, anyUnder("live"))
+		r := h.follow("live", "one")
+		h.encoder(bare(t), "moqt-18", sim.Dial{})
+		elapse(20 * time.Second)
+		if s := r.state(); s.Phase != subscriber.Waiting || s.Err != nil {
+			t.Errorf("it may only be about to begin: %+v", s)
+		}
+		elapse(time.Minute)
+		if s := r.state(); s.Phase != subscriber.Waiting || s.Err == nil || h.said("has no catalog of it") != 1 {
+			t.Errorf("%+v, said %d times", s, h.said("has no catalog of it"))
+		}
+		good := h.encoder(studio(t, "live/one"), "moqt-18", sim.Dial{})
+		elapse(45 * time.Second)
+		if s := r.state(); s.Phase != subscriber.Live || s.Relay != good.node.LocalAddr().String() {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestASocketThatDiesEndsTheReception(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, anyUnder("live"))
+		e := h.encoder(studio(t, "live/one"), "moqt-18", sim.Dial{})
+		elapse(3 * time.Second)
+		h.node.Close()
+		elapse(10 * time.Second)
+		select {
+		case err := <-h.ran:
+			if err == nil || !strings.Contains(err.Error(), "cannot connect any longer") {
+				t.Error(err)
+			}
+		default:
+			t.Error("it goes on without a socket")
+		}
+		e.stop()
 	})
 }
 
@@ -478,6 +553,9 @@ func TestNobodyKeepsOthersOut(t *testing.T) {
 		}
 		if in < 20 || in > 32 {
 			t.Errorf("%d strangers were let in", in)
+		}
+		if h.said("32 at a time that have shown nothing yet") != 1 {
+			t.Errorf("nobody is told:\n%s", h.log.String())
 		}
 		elapse(11 * time.Second) // by then they are sent away
 

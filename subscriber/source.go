@@ -129,6 +129,9 @@ func (f *follower) leave(last relay, err error) relay {
 	if at.addr != last.addr {
 		f.mute.Store(false)
 	}
+	if f.cfg.Reception != nil && errors.Is(err, errMute) {
+		f.choked = hostOf(last.addr)
+	}
 	return at
 }
 
@@ -149,6 +152,7 @@ type follower struct {
 	replay *replay                // what is played instead of a relay; nil: nothing
 
 	// owned by whoever connects; there is one at a time
+	choked   string         // the host of a publisher that has connected to us, and did not answer a FETCH
 	mumblers map[string]int // servers of WebTransport that do not say what they speak, and which protocol to offer next
 
 	// owned by the goroutine that applies catalogs; there is one at a time

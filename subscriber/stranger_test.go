@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moqpack/moqpack/subscriber"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
@@ -73,6 +74,57 @@ func TestATrackMayBePushedAgain(t *testing.T) {
 		}
 		if s := h.said("publisher came"); s != 1 {
 			t.Errorf("it came %d times", s)
+		}
+	})
+}
+
+// guess announces a namespace with the token. The control stream has been begun.
+func guess(t *testing.T, conn transport.Conn, d *dialect.Dialect, id uint64, token string) {
+	t.Helper()
+	m := &dialect.PublishNamespace{RequestID: id, Namespace: []string{"live", "one"}}
+	m.Params.Tokens = []dialect.Token{{Value: []byte(token)}}
+	st, err := conn.OpenStream(t.Context())
+	if err == nil {
+		_, err = st.Write(d.Append(nil, m))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := d.Read(wire.NewReader(st, d.Varint, "answer"))
+	if no, ok := answer.(*dialect.RequestError); err == nil && (!ok || d.Refusal(no) != dialect.NotAuthorized) {
+		t.Errorf("answered with %#v", answer)
+	}
+}
+
+func TestGuessingTokensEndsTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, d := newHall(t, subscriber.Permit{Namespace: []string{"live"}, Below: true, Token: "secret"}), dialect.Draft18()
+		conn := h.stranger(d.ALPN)
+		control, err := conn.OpenUniStream(t.Context())
+		if err == nil {
+			_, err = control.Write(d.Append(nil, &dialect.Setup{}))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed := make(chan error, 1)
+		go func() { _, err := conn.ReceiveDatagram(t.Context()); closed <- err }()
+		guess(t, conn, d, 0, "a")
+		guess(t, conn, d, 2, "b")
+		elapse(time.Second)
+		if len(closed) > 0 {
+			t.Fatal(<-closed)
+		}
+		guess(t, conn, d, 4, "c")
+		elapse(time.Second)
+		var why *transport.CloseError
+		select {
+		case err := <-closed:
+			if !errors.As(err, &why) || why.Code != dialect.NoEntry || !why.Remote {
+				t.Error(err)
+			}
+		default:
+			t.Error("the session goes on")
 		}
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"time"
 
 	"github.com/moqpack/moqpack/subscriber/moqt"
 )
@@ -11,7 +13,8 @@ import (
 // visit is a stay as a session: it ends with the stay, and not the guest's session with it, which others may share.
 type visit struct {
 	session
-	stay *stay
+	stay   *stay
+	barren func() bool // there is no catalog yet
 }
 
 var (
@@ -25,25 +28,46 @@ func (f *follower) visit(ctx context.Context) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.mute.Store(s.mute.Load() || hostOf(s.addr) == f.choked)
 	f.log.Info("taking what is published to us", "peer", s.addr, "draft", s.session.Draft())
-	return newLine(&visit{s.session, s}, relay{addr: s.addr}), nil
+	barren := func() bool { return f.report.phase() == Waiting && f.pulse.subs.Load() == 0 }
+	return newLine(&visit{s.session, s, barren}, relay{addr: s.addr}), nil
 }
+
+// hostOf is the host of an address. Who chokes on a FETCH does so in every session, and those that come from elsewhere are not like it.
+func hostOf(addr string) string {
+	host, _, _ := net.SplitHostPort(addr)
+	return host
+}
+
+// noCatalogFor is how long a publisher may announce a broadcast and have no catalog of it before that is no beginning any more.
+const noCatalogFor = 30 * time.Second
+
+var errNoCatalog = errors.New("the publisher announces the broadcast, and has no catalog of it")
 
 var errNobody = errors.New("nobody is connected who publishes it")
 
 // Run implements session. A guest that has nothing to say any more lets others go first.
 func (v *visit) Run(ctx context.Context) error {
-	select {
-	case <-v.stay.over:
-		return &moqt.SessionError{Remote: true, Reason: "the publisher has left", Err: moqt.ErrClosed}
-	case <-ctx.Done():
+	clock := time.NewTicker(noCatalogFor)
+	defer clock.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-v.stay.over:
+			return &moqt.SessionError{Remote: true, Reason: "the publisher has left", Err: moqt.ErrClosed}
+		case <-clock.C:
+			if v.barren() && v.stay.r.yield(v.stay) {
+				return errNoCatalog
+			}
+		case <-ctx.Done():
+		}
 	}
 	err := context.Cause(ctx)
 	switch {
 	case errors.Is(err, ErrStalled), errors.Is(err, errEnded):
 		v.stay.r.yield(v.stay)
 	case errors.Is(err, errMute):
-		v.stay.mute.Store(true)
+		v.stay.mute.Store(true) // and the follower remembers the host
 	}
 	return err
 }

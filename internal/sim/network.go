@@ -56,7 +56,18 @@ type node struct {
 func (n *Network) Listen() net.PacketConn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	addr := &net.UDPAddr{IP: net.IPv4(10, 0, byte(len(n.nodes)>>8), byte(len(n.nodes)+1)), Port: 4443}
+	return n.listen(&net.UDPAddr{IP: net.IPv4(10, 0, byte(len(n.nodes)>>8), byte(len(n.nodes)+1)), Port: 4443})
+}
+
+// Beside makes another node of the same host as one that Listen made.
+func (n *Network) Beside(c net.PacketConn) net.PacketConn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.listen(&net.UDPAddr{IP: c.LocalAddr().(*net.UDPAddr).IP, Port: 4443 + len(n.nodes)})
+}
+
+// listen makes a node; mu is held.
+func (n *Network) listen(addr *net.UDPAddr) net.PacketConn {
 	c := &node{link: &simnet.SimulatedLink{Latency: n.path.Latency, UploadPacket: n}, net: n}
 	c.SimConn = simnet.NewBlockingSimConn(addr, c.link)
 	n.router.AddNode(addr, c.link)

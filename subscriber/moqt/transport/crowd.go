@@ -10,8 +10,12 @@ import (
 // Limits bound whom a Listener lets in. They are connections, their handshakes included.
 type Limits struct {
 	All       int // at a time
-	Strangers int // of these, that nobody has called welcome yet
+	Host      int // of these, from one IP address
+	Strangers int // of all, that nobody has called welcome yet
 	PerHost   int // of these, from one IP address
+
+	// Refused, if not nil, is told of a connection that is not let in, and why. It must not wait.
+	Refused func(addr net.Addr, err error)
 }
 
 // crowd counts the connections of a Listener.
@@ -21,8 +25,11 @@ type crowd struct {
 	mu        sync.Mutex // guards what follows
 	all       int
 	strangers int
-	hosts     map[string]int // strangers by IP address
+	hosts     map[string]*guests // by IP address
 }
+
+// guests are the connections of one host.
+type guests struct{ all, strangers int }
 
 // ticket is a connection's place in the crowd.
 type ticket struct {
@@ -34,21 +41,34 @@ type ticket struct {
 	left    bool        // guarded by c.mu
 }
 
-var errCrowded = errors.New("too many connections")
+// Why a connection is not let in.
+var (
+	ErrCrowded = errors.New("too many connections")
+	ErrHost    = errors.New("too many connections from one address")
+)
 
-func newCrowd(l Limits) *crowd { return &crowd{limits: l, hosts: map[string]int{}} }
+func newCrowd(l Limits) *crowd { return &crowd{limits: l, hosts: map[string]*guests{}} }
 
 // enter lets a connection from addr in, or not.
 func (c *crowd) enter(addr net.Addr) (*ticket, error) {
 	host := hostOf(addr)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all >= c.limits.All || c.strangers >= c.limits.Strangers || c.hosts[host] >= c.limits.PerHost {
-		return nil, errCrowded
+	h := c.hosts[host]
+	if h == nil {
+		h = &guests{}
+	}
+	switch {
+	case h.all >= c.limits.Host, h.strangers >= c.limits.PerHost:
+		return nil, ErrHost
+	case c.all >= c.limits.All, c.strangers >= c.limits.Strangers:
+		return nil, ErrCrowded
 	}
 	c.all++
 	c.strangers++
-	c.hosts[host]++
+	h.all++
+	h.strangers++
+	c.hosts[host] = h
 	return &ticket{c: c, host: host}, nil
 }
 
@@ -58,7 +78,8 @@ func (t *ticket) trust() {
 	defer t.c.mu.Unlock()
 	if !t.left && !t.welcome {
 		t.welcome = true
-		t.c.known(t.host)
+		t.c.strangers--
+		t.c.hosts[t.host].strangers--
 	}
 }
 
@@ -70,16 +91,15 @@ func (t *ticket) leave() {
 		return
 	}
 	t.left = true
-	if t.c.all--; !t.welcome {
-		t.c.known(t.host)
+	h := t.c.hosts[t.host]
+	t.c.all--
+	h.all--
+	if !t.welcome {
+		t.c.strangers--
+		h.strangers--
 	}
-}
-
-// known counts a stranger less; mu is held.
-func (c *crowd) known(host string) {
-	c.strangers--
-	if c.hosts[host]--; c.hosts[host] == 0 {
-		delete(c.hosts, host)
+	if h.all == 0 {
+		delete(t.c.hosts, t.host)
 	}
 }
 

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"net"
 	"testing"
@@ -14,7 +15,7 @@ import (
 
 func TestTheCrowdIsBounded(t *testing.T) {
 	at := func(ip string) net.Addr { return &net.UDPAddr{IP: net.ParseIP(ip), Port: 1} }
-	c := newCrowd(Limits{All: 4, Strangers: 3, PerHost: 2})
+	c := newCrowd(Limits{All: 4, Host: 4, Strangers: 3, PerHost: 2})
 	enter := func(ip string, ok bool) *ticket {
 		t.Helper()
 		x, err := c.enter(at(ip))
@@ -44,8 +45,68 @@ func TestTheCrowdIsBounded(t *testing.T) {
 	}
 }
 
+func TestOneHostDoesNotTakeAllPlaces(t *testing.T) {
+	at := func(ip string) net.Addr { return &net.UDPAddr{IP: net.ParseIP(ip), Port: 1} }
+	c := newCrowd(Limits{All: 9, Host: 2, Strangers: 2, PerHost: 2})
+	var in []*ticket
+	for range 2 {
+		x, err := c.enter(at("10.0.0.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.trust() // it is known, and still one host
+		in = append(in, x)
+	}
+	if _, err := c.enter(at("10.0.0.1")); !errors.Is(err, ErrHost) {
+		t.Errorf("a third connection: %v", err)
+	}
+	if _, err := c.enter(at("10.0.0.2")); err != nil {
+		t.Errorf("another host: %v", err)
+	}
+	in[0].leave()
+	if _, err := c.enter(at("10.0.0.1")); err != nil {
+		t.Errorf("after one has left: %v", err)
+	}
+}
+
+func TestWhoIsNotLetInIsToldOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pc, ps, _ := transporttest.Network(t)
+		told := make(chan error, 100)
+		limits := Limits{All: 4, Host: 0, Strangers: 4, PerHost: 4, Refused: func(_ net.Addr, err error) { told <- err }}
+		ln, err := ListenFor(ps, limits, []string{"moqt-18"}, transporttest.Certificate(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		if _, err := dialer(pc, "moqt-18").QUIC(t.Context(), addr); err == nil {
+			t.Error("let in")
+		}
+		if len(told) == 0 || !errors.Is(<-told, ErrHost) {
+			t.Error("nobody is told")
+		}
+	})
+}
+
+func TestASocketThatDiesEndsAccept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, ps, _ := transporttest.Network(t)
+		ln, err := ListenFor(ps, Limits{All: 4, Host: 4, Strangers: 4, PerHost: 4}, []string{"moqt-18"}, transporttest.Certificate(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		ps.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := ln.Accept(ctx); err == nil || ctx.Err() != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestOneIPv6NetworkIsOneHost(t *testing.T) {
-	c := newCrowd(Limits{All: 9, Strangers: 9, PerHost: 1})
+	c := newCrowd(Limits{All: 9, Host: 9, Strangers: 9, PerHost: 1})
 	for ip, ok := range map[string]bool{"2001:db8::1": true, "2001:db8:0:1::1": true} {
 		if _, err := c.enter(&net.UDPAddr{IP: net.ParseIP(ip)}); (err == nil) != ok {
 			t.Errorf("%s: %v", ip, err)
@@ -60,7 +121,7 @@ func TestOneIPv6NetworkIsOneHost(t *testing.T) {
 func guarded(t *testing.T) (*Listener, Dialer) {
 	t.Helper()
 	pc, ps, _ := transporttest.Network(t)
-	ln, err := ListenFor(ps, Limits{All: 4, Strangers: 4, PerHost: 4}, []string{"moqt-18"}, transporttest.Certificate(t))
+	ln, err := ListenFor(ps, Limits{All: 4, Host: 4, Strangers: 4, PerHost: 4}, []string{"moqt-18"}, transporttest.Certificate(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,8 @@ type Listener struct {
 
 	once   sync.Once
 	closed chan struct{}  // closed by Close
+	dead   chan struct{}  // closed by accept when err is set
+	err    error          // why there will be no more
 	g      sync.WaitGroup // all goroutines; Close waits for them
 }
 
@@ -56,7 +58,7 @@ func listen(l *Listener, protocols []string, tc *tls.Config, conf *quic.Config) 
 	if err != nil {
 		return nil, fmt.Errorf("listen on %v: %w", l.t.Conn.LocalAddr(), err)
 	}
-	l.ln, l.came, l.closed = ln, make(chan Conn), make(chan struct{})
+	l.ln, l.came, l.closed, l.dead = ln, make(chan Conn), make(chan struct{}), make(chan struct{})
 	l.wt = &webtransport.Server{
 		ApplicationProtocols: protocols,
 		CheckOrigin:          func(*http.Request) bool { return true }, // pages are welcome: nothing here hangs on cookies
@@ -79,6 +81,9 @@ type (
 func (l *Listener) enter(ctx context.Context, who *quic.ClientInfo) (context.Context, error) {
 	t, err := l.in.enter(who.RemoteAddr)
 	if err != nil {
+		if refused := l.in.limits.Refused; refused != nil {
+			refused(who.RemoteAddr, err)
+		}
 		return nil, err
 	}
 	context.AfterFunc(ctx, t.leave)
@@ -117,8 +122,10 @@ func ticketOf(conn *quic.Conn) *ticket {
 
 func (l *Listener) accept() {
 	for {
-		conn, err := l.ln.Accept(context.Background()) // until the listener is closed
+		conn, err := l.ln.Accept(context.Background()) // until the listener is closed, or the socket
 		if err != nil {
+			l.err = err
+			close(l.dead)
 			return
 		}
 		if conn.ConnectionState().TLS.NegotiatedProtocol == http3.NextProtoH3 {
@@ -176,13 +183,15 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request) {
 	l.hand(&session{s: s, conn: conn, path: r.URL.RequestURI()})
 }
 
-// Accept waits for the next connection whose handshake is complete.
+// Accept waits for the next connection whose handshake is complete. After another error than ctx's there will be none.
 func (l *Listener) Accept(ctx context.Context) (Conn, error) {
 	select {
 	case c := <-l.came:
 		return c, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
+	case <-l.dead:
+		return nil, fmt.Errorf("socket %v: %w", l.Addr(), l.err)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
