@@ -232,10 +232,11 @@ func (l *lineup) admit(ctx context.Context, s sighting) {
 	l.stage.Put(a.shown)
 }
 
-// nameFor is what the channel of a broadcast is called: the rest of its namespace.
+// nameFor is what the channel of a broadcast is called: the rest of its namespace. Of two broadcasts whose rest is the same, below
+// different prefixes, the second one is no channel.
 func (l *lineup) nameFor(s sighting) (string, error) {
 	prefix, _ := s.pattern.Prefix()
-	name := strings.Join(s.namespace[len(prefix):], "/")
+	name := nameOf(s.namespace[len(prefix):])
 	switch {
 	case !s.comes():
 		return s.pattern.Name, nil
@@ -247,6 +248,16 @@ func (l *lineup) nameFor(s sighting) (string, error) {
 		return "", fmt.Errorf("there is another channel called %q: give one of them a --name of its own (channels)", name)
 	}
 	return name, nil
+}
+
+// nameOf joins fields. What joins them is written %2F within one, so that no other fields have the same name.
+func nameOf(fields []string) string {
+	escape := strings.NewReplacer("%", "%25", "/", "%2F")
+	all := make([]string, len(fields))
+	for i, f := range fields {
+		all[i] = escape.Replace(f)
+	}
+	return strings.Join(all, "/")
 }
 
 // room makes room for a channel: of those that have ended, the first one gives way.

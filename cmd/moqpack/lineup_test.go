@@ -292,6 +292,16 @@ func TestNamesThatCollideAreRefused(t *testing.T) {
 	})
 }
 
+func TestEveryNamespaceHasANameOfItsOwn(t *testing.T) {
+	for want, fields := range map[string][]string{
+		"a": {"a"}, "a/b": {"a", "b"}, "a%2Fb": {"a/b"}, "a%252Fb": {"a%2Fb"}, "50%25": {"50%"}, "a b/ü": {"a b", "ü"}, "%2F/%2F": {"/", "/"},
+	} {
+		if got := nameOf(fields); got != want {
+			t.Errorf("%q is called %q, want %q", fields, got, want)
+		}
+	}
+}
+
 func TestARelayThatCannotDiscoverIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, "live/a")

@@ -2,23 +2,25 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/moqpack/moqpack/internal/config"
 	"github.com/moqpack/moqpack/subscriber"
-	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
 
 // door is where publishers connect to. The nil *door is nowhere.
 type door struct {
-	reception   *subscriber.Reception
-	address     string
-	fingerprint string // of a certificate that signs itself; empty: it is the operator's
+	reception *subscriber.Reception
+	address   string
+	own       *selfSigned // the certificate; nil: it is the operator's
+	open      []string    // what may be published without a token
 }
 
 // newDoor makes that of a configuration, if it has one.
@@ -27,27 +29,31 @@ func newDoor(cfg *config.Config, m *subscriber.Metrics) (*door, error) {
 	if l.Address == "" {
 		return nil, nil
 	}
-	d := &door{address: l.Address}
-	var cert tls.Certificate
-	var err error
+	d, conf := &door{address: l.Address}, &tls.Config{}
 	if l.Cert != "" {
-		if cert, err = tls.LoadX509KeyPair(l.Cert, l.Key); err != nil {
+		cert, err := tls.LoadX509KeyPair(l.Cert, l.Key)
+		if err != nil {
 			return nil, fmt.Errorf("--listen-cert and --listen-key (listen.cert, listen.key): %w", err)
 		}
+		conf.Certificates = []tls.Certificate{cert}
 	} else {
-		if cert, err = transport.Certify(time.Now()); err != nil {
+		var err error
+		if d.own, err = newSelfSigned(time.Now()); err != nil {
 			return nil, err
 		}
-		d.fingerprint = fmt.Sprintf("%x", sha256.Sum256(cert.Certificate[0]))
+		conf.GetCertificate = d.own.get
 	}
-	d.reception = subscriber.NewReception(subscriber.ReceptionConfig{
-		Permits: cfg.Permits(), TLS: &tls.Config{Certificates: []tls.Certificate{cert}}, Logger: slog.Default(), Metrics: m,
-	})
+	for _, p := range cfg.Permits() {
+		if p.Token == "" {
+			d.open = append(d.open, permitted(p))
+		}
+	}
+	d.reception = subscriber.NewReception(subscriber.ReceptionConfig{Permits: cfg.Permits(), TLS: conf, Logger: slog.Default(), Metrics: m})
 	return d, nil
 }
 
-// open binds the address.
-func (d *door) open(ctx context.Context) (net.PacketConn, error) {
+// bind binds the address.
+func (d *door) bind(ctx context.Context) (net.PacketConn, error) {
 	var lc net.ListenConfig
 	pc, err := lc.ListenPacket(ctx, "udp", d.address)
 	if err != nil {
@@ -71,13 +77,27 @@ func local(host string) string {
 	return host
 }
 
+// unguarded reports whether addr can be reached from elsewhere.
+func unguarded(addr net.Addr) bool {
+	udp, ok := addr.(*net.UDPAddr)
+	return !ok || !udp.IP.IsLoopback()
+}
+
 // serve takes publishers in until ctx ends.
 func (d *door) serve(ctx context.Context, pc net.PacketConn, log *slog.Logger) error {
 	defer pc.Close()
 	log.Info("publishers may connect", "url", d.url(pc.LocalAddr()))
-	if d.fingerprint != "" {
-		log.Warn("the certificate for publishers signs itself, is new with every start and good for less than two weeks: they have to be told its fingerprint, or to verify nothing; "+
-			"--listen-cert and --listen-key (listen.cert, listen.key) give another one", "sha256", d.fingerprint)
+	if len(d.open) > 0 && unguarded(pc.LocalAddr()) {
+		log.Warn("whoever reaches this address may publish: let publishers show a token (--listen-token, listen.token)", "address", pc.LocalAddr().String(),
+			"namespaces", strings.Join(d.open, " "))
 	}
-	return d.reception.Run(ctx, pc)
+	if d.own == nil {
+		return d.reception.Run(ctx, pc)
+	}
+	log.Warn("the certificate for publishers signs itself, is another one with every start and before two weeks are over: they have to be told its fingerprint, or to verify nothing; "+
+		"--listen-cert and --listen-key (listen.cert, listen.key) give another one", "sha256", d.own.fingerprint())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.own.renew(ctx, log) })
+	g.Go(func() error { return d.reception.Run(ctx, pc) })
+	return g.Wait()
 }

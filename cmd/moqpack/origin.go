@@ -107,7 +107,7 @@ func (o *origin) run(ctx context.Context, out io.Writer, beside func(context.Con
 	}
 	var pc net.PacketConn
 	if o.door != nil {
-		if pc, err = o.door.open(ctx); err != nil {
+		if pc, err = o.door.bind(ctx); err != nil {
 			return errors.Join(err, ln.Close())
 		}
 	}

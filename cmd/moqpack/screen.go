@@ -22,8 +22,8 @@ func (o *origin) announce(w io.Writer, http net.Addr, udp net.PacketConn) {
 	fmt.Fprintf(w, "\nmoqpack serves %s/   <- open this: every channel, with a player\n", base)
 	if udp != nil {
 		fmt.Fprintf(w, "publish to     %s\n", o.door.url(udp.LocalAddr()))
-		if o.door.fingerprint != "" {
-			fmt.Fprintf(w, "               whose certificate signs itself, SHA-256 %s\n", o.door.fingerprint)
+		if o.door.own != nil {
+			fmt.Fprintf(w, "               whose certificate signs itself, SHA-256 %s\n", o.door.own.fingerprint())
 		}
 	}
 	for _, p := range o.patterns {
