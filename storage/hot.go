@@ -106,7 +106,7 @@ func (h *Hot) remember(ctx context.Context, m segmenter.Media, key string) {
 		return
 	}
 	if k := len(t.slots); k == 0 || t.slots[k-1].n != m.N {
-		h.shed(ctx)
+		h.shed(ctx, m.N)
 		t.slots = append(t.slots, slot{n: m.N, init: t.init})
 	}
 	last := &t.slots[len(t.slots)-1]
@@ -118,11 +118,12 @@ func (h *Hot) remember(ctx context.Context, m segmenter.Media, key string) {
 	}
 }
 
-// shed drops a slot of every track that is gone. What cannot be deleted has another chance with the next slot.
-func (h *Hot) shed(ctx context.Context) {
+// shed drops what has left the window with slot n of tracks that are gone. What cannot be deleted has another chance with the next slot.
+func (h *Hot) shed(ctx context.Context, n uint64) {
 	for name, t := range h.tracks {
 		switch {
 		case !t.gone:
+		case len(t.slots) > 0 && t.slots[0].n+uint64(h.window) >= n:
 		case len(t.slots) > 0:
 			_ = h.drop(ctx, t)
 		case h.store.Delete(ctx, t.inits...) == nil:

@@ -152,6 +152,31 @@ func TestHotForgetsTracksThatAreGone(t *testing.T) {
 	}
 }
 
+// Who watches what is gone is behind the live edge, and must get that far.
+func TestHotKeepsTheWindowOfATrackThatIsGone(t *testing.T) {
+	m := storage.NewMemory(0)
+	h := storage.NewHot(m, "demo", window, nil)
+	gone, others := media.Track{Name: "w", Kind: media.Video}, []media.Track{{Name: "v", Kind: media.Video}, {Name: "a", Kind: media.Audio}}
+	for n := range uint64(2 * window) {
+		if n < window {
+			if err := putSlotOf(h, &gone, n, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range others {
+			if err := putSlotOf(h, &others[i], n, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.Retain([]string{"v", "a"})
+		for k := max(n, window) - window; k < min(n+1, window); k++ {
+			if _, err := m.Get(t.Context(), fmt.Sprintf("demo/w/%d.m4s", k)); err != nil {
+				t.Errorf("at slot %d slot %d of what is gone: %v", n, k, err)
+			}
+		}
+	}
+}
+
 func TestHotGivesUpATrackThatIsGoneForOneThatIsThere(t *testing.T) {
 	m := storage.NewMemory(2 * 10 * (window + 2))
 	h := storage.NewHot(m, "demo", window, nil)
