@@ -23,6 +23,8 @@ type Presentation struct {
 	Plan       segmenter.Plan
 	From       uint64      // slots before this one are not listed: their media may be gone
 	Renditions []Rendition // in catalog order; those without an init yet are left out
+	Former     []Rendition // that are not in the broadcast any more
+	Changes    []uint64    // slots with which others came and went
 	Events     []timeline.Event
 
 	// Media is the channel whose media the documents list. Empty: it is their own. Otherwise they are those of a clip, which
@@ -38,17 +40,25 @@ type Presentation struct {
 type Rendition struct {
 	Track *media.Track
 	*timeline.Snapshot
+	From, Until uint64 // the changes with which it came and went; 0: none
+	Place       int    // as of segmenter.Rendition
 }
 
 // Present takes the snapshots of out's renditions. Slots before from are not listed.
 func Present(channel string, out *segmenter.Output, from uint64) Presentation {
-	p := Presentation{Channel: channel, Plan: out.Plan, From: from, Events: out.Events}
-	for _, r := range out.Renditions {
+	return Presentation{
+		Channel: channel, Plan: out.Plan, From: from, Events: out.Events,
+		Renditions: snapshots(out.Renditions), Former: snapshots(out.Former), Changes: out.Changes,
+	}
+}
+
+func snapshots(lines []segmenter.Rendition) (all []Rendition) {
+	for _, r := range lines {
 		if s := r.Timeline.Load(); s.Current() != nil {
-			p.Renditions = append(p.Renditions, Rendition{r.Track, s})
+			all = append(all, Rendition{r.Track, s, r.From, r.Until, r.Place})
 		}
 	}
-	return p
+	return all
 }
 
 // Rendition is the one of the named track, or nil.

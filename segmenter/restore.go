@@ -165,6 +165,7 @@ func (s *Segmenter) revive(old *track) *track {
 		p := old.line.Load()
 		if line, err := timeline.Restore(s.plan.Window, p.Frame, p.Epochs, p.Segments); err == nil {
 			t.line, t.epoch, t.base, t.gauge, t.rejoins = line, old.epoch, old.base, old.gauge, true
+			t.from, t.announced = old.from, old.announced
 		}
 	}
 	s.tracks = slices.Clone(s.tracks)

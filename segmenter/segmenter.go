@@ -22,6 +22,9 @@ type Segmenter struct {
 	events Events
 	ended  bool
 
+	former  []Rendition // as Output's; replaced, never changed
+	changes []uint64    // as Output's; replaced, never changed
+
 	plan *plan
 	// Until the tracks are measured, units wait.
 	settled   bool
@@ -101,11 +104,8 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 		}
 		kept = append(kept, t)
 	}
-	for _, t := range s.tracks {
-		if !slices.Contains(kept, t) {
-			err = join(err, s.finish(ctx, t, false))
-		}
-	}
+	gone := slices.DeleteFunc(slices.Clone(s.tracks), func(t *track) bool { return slices.Contains(kept, t) })
+	s.leave(gone)
 	s.tracks = kept
 	s.held = slices.DeleteFunc(s.held, func(h held) bool {
 		gone := !slices.Contains(kept, h.track)
@@ -119,6 +119,9 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 	}
 	if s.output.Load() != nil {
 		s.announce()
+	}
+	for _, t := range gone {
+		err = join(err, s.finish(ctx, t, false))
 	}
 	return err
 }
@@ -249,13 +252,20 @@ func (s *Segmenter) track(name string) *track {
 }
 
 func (s *Segmenter) announce() {
-	out := &Output{Plan: s.plan.Plan, Events: s.happened, next: make(chan struct{})}
+	old := s.output.Load()
+	var lines []Rendition
 	for _, t := range s.tracks {
-		if t.line != nil {
-			out.Renditions = append(out.Renditions, Rendition{t.info, t.line})
+		if t.line == nil {
+			continue
 		}
+		if !t.announced {
+			t.from, t.announced = s.joining(), true
+		}
+		lines = append(lines, Rendition{Track: t.info, Timeline: t.line, From: t.from})
 	}
-	old := s.output.Swap(out)
+	s.forget()
+	out := &Output{Plan: s.plan.Plan, Renditions: lines, Former: s.former, Changes: s.changes, Events: s.happened, next: make(chan struct{})}
+	s.output.Store(out)
 	if old == nil {
 		close(s.first)
 		return

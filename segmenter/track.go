@@ -23,18 +23,20 @@ type track struct {
 	done  bool     // ended or stopped: what still comes is ignored,
 	again bool     // unless a newer catalog lists the track again
 
-	line    *timeline.Timeline // nil until the track is planned, unless it has a past
-	epoch   int                // index of the epoch that line is in; -1 before the first
-	base    base               // of that epoch
-	stored  string             // digest of the header that was put last
-	started bool               // cut is in use
-	cut     cut
-	rejoins bool               // line has a past that ends before the first segment to come
-	lent    []timeline.Segment // published by another instance meanwhile
-	text    *text              // of a track of subtitles; nil of others
-	suspect *unit              // a jump in time that the next object must confirm
-	landing *landing           // after one that was confirmed
-	doubt   bool               // an object was dropped: unless the next one follows on, media is missing
+	line      *timeline.Timeline // nil until the track is planned, unless it has a past
+	from      uint64             // as Rendition.From, once it is
+	announced bool               // in an Output
+	epoch     int                // index of the epoch that line is in; -1 before the first
+	base      base               // of that epoch
+	stored    string             // digest of the header that was put last
+	started   bool               // cut is in use
+	cut       cut
+	rejoins   bool               // line has a past that ends before the first segment to come
+	lent      []timeline.Segment // published by another instance meanwhile
+	text      *text              // of a track of subtitles; nil of others
+	suspect   *unit              // a jump in time that the next object must confirm
+	landing   *landing           // after one that was confirmed
+	doubt     bool               // an object was dropped: unless the next one follows on, media is missing
 }
 
 func newTrack(kind media.Kind) *track {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/moqpack/moqpack/manifest"
@@ -91,7 +92,7 @@ func due(plan segmenter.Plan, n uint64, now time.Time) bool {
 
 // media answers a request for a part or a segment.
 func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *segmenter.Output, name manifest.Name) error {
-	rendition, err := find(out, name.Track)
+	rendition, err := find(slices.Concat(out.Renditions, out.Former), name.Track)
 	if err != nil {
 		return err
 	}
@@ -192,7 +193,7 @@ func redirect(w http.ResponseWriter, url string) error {
 
 // initSegment answers a request for the init of some epoch.
 func (s *Server) initSegment(w http.ResponseWriter, r *http.Request, c *channel, out *segmenter.Output, name manifest.Name) error {
-	rendition, err := find(out, name.Track)
+	rendition, err := find(slices.Concat(out.Renditions, out.Former), name.Track)
 	if err != nil {
 		return err
 	}

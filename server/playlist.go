@@ -23,7 +23,7 @@ const established = 3
 
 // playlist answers a request for a media playlist, blocking as its directives ask.
 func (s *Server) playlist(w http.ResponseWriter, r *http.Request, c *channel, out *segmenter.Output, name manifest.Name) error {
-	rendition, err := find(out, name.Track)
+	rendition, err := find(out.Renditions, name.Track)
 	if err != nil {
 		return err
 	}
@@ -43,6 +43,11 @@ func (s *Server) playlist(w http.ResponseWriter, r *http.Request, c *channel, ou
 	}
 	if err != nil {
 		return overdue(err)
+	}
+	if now := c.Output(); snap.Ended && now != out {
+		if _, err := find(now.Renditions, name.Track); err != nil { // an end of the list would be the end of the broadcast to who watches
+			return err
+		}
 	}
 	if snap.Empty() {
 		return refuse(missing, "the track ended before it had anything")
@@ -119,10 +124,10 @@ func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, d *docume
 }
 
 // find returns the rendition of the track.
-func find(out *segmenter.Output, track string) (*segmenter.Rendition, error) {
-	for i := range out.Renditions {
-		if out.Renditions[i].Track.Name == track {
-			return &out.Renditions[i], nil
+func find(among []segmenter.Rendition, track string) (*segmenter.Rendition, error) {
+	for i := range among {
+		if among[i].Track.Name == track {
+			return &among[i], nil
 		}
 	}
 	return nil, refuse(unknown, "no such track")

@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/moqpack/moqpack/segmenter"
 )
 
 const (
@@ -249,6 +251,37 @@ func TestDocumentsLearnThatTheBroadcastEnded(t *testing.T) {
 			t.Errorf("%s goes on:\n%s", url, body)
 		}
 	}
+}
+
+// The end of its list would be that of the broadcast to who watches it, and a 404 for its media would be the end of dash.js.
+func TestARenditionThatLeavesDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		show := newShow(t)
+		show.segments(first, first+3)
+		show.part("a", first+3, 0)
+		s := newServer(t, Config{}, show)
+		reload := begin(t.Context(), s, http.MethodGet, "/demo/a/index.m3u8?_HLS_msn=903&_HLS_part=1")
+		synctest.Wait()
+		gone := show.timeline("a")
+		gone.Until = first + 4
+		next := *show.out
+		next.Renditions, next.Former = show.ready.Renditions[:1], []segmenter.Rendition{gone}
+		show.out = &next
+		show.must(gone.Timeline.Break(first+3, 2000*int64(first+4)))
+		show.must(gone.Timeline.End())
+		synctest.Wait()
+		if !reload.done || reload.Code != 404 {
+			t.Errorf("who waits for more of its list gets %d:\n%s", reload.Code, reload.Body)
+		}
+		for url, want := range map[string]int{
+			"/demo/a/index.m3u8": 404, "/demo/a/legacy.m3u8": 404, "/demo/a/902.m4s": 200, "/demo/a/init-4567cdef.mp4": 200,
+			"/demo/a/903.m4s": 204, "/demo/a/904.m4s": 204, "/demo/v/902.m4s": 200,
+		} {
+			if got := get(s, url).Code; got != want {
+				t.Errorf("%s: %d, want %d", url, got, want)
+			}
+		}
+	})
 }
 
 func TestDocumentsLearnThatATrackLeft(t *testing.T) {

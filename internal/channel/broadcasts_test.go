@@ -162,6 +162,17 @@ func TestLineFollowsTheCatalogWithoutTouchingTheOtherTracks(t *testing.T) {
 				}
 			}
 			checkFull(t, after, 4)
+			if former := p.Output().Former; len(former) != 1 || former[0].Track.Name != "audio-sv" {
+				t.Errorf("former: %+v", former)
+			}
+			mpd, err := dash.Live(manifest.Present("demo", p.Output(), 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := string(mpd.Body[bytes.LastIndex(mpd.Body, []byte("<Period ")):])
+			if !strings.Contains(last, `id="video-180"`) || strings.Contains(last, `id="audio-sv"`) || !strings.Contains(string(mpd.Body), `id="audio-sv"`) {
+				t.Errorf("the change begins no period:\n%s", mpd.Body)
+			}
 		})
 	}
 }

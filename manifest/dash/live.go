@@ -41,6 +41,9 @@ func Live(p manifest.Presentation) (manifest.Document, error) {
 			return manifest.Document{}, err
 		}
 		m.Periods = append(m.Periods, e)
+		if pd.change > 0 {
+			newest = max(newest, pd.start)
+		}
 		for _, r := range pd.reps {
 			newest = max(newest, p.Plan.Grid.Start(r.epoch.First, 1000))
 		}

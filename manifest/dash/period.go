@@ -13,12 +13,16 @@ import (
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
-// period is one epoch of the presentation.
+// period is one epoch of the presentation, or of it what lies between two changes of its renditions: players learn of a rendition with
+// the period that it begins with, and go on with another one in the period that it is not in.
 type period struct {
 	index int
 	n     uint64 // startNumber of the regular grid
+	until uint64 // slot of the change that it ends with
 	start int64  // Period@start, in milliseconds of Unix time
 	reps  []rep
+
+	change uint64 // that it begins with; 0: it begins with the epoch
 }
 
 // rep is one rendition in one epoch.
@@ -27,24 +31,78 @@ type rep struct {
 	epoch *timeline.Epoch
 }
 
-// periods are the epochs that the window shows, oldest first.
+// periods are what the window shows, oldest first.
 func periods(p *manifest.Presentation) []period {
+	all := epochs(p)
+	if len(p.Changes) == 0 {
+		return all
+	}
+	var split []period
+	for i := range all {
+		end := uint64(math.MaxUint64)
+		if i+1 < len(all) {
+			end = all[i+1].n
+		}
+		split = append(split, all[i].split(p, end)...)
+	}
+	return split
+}
+
+// split makes a period of every stretch of an epoch, which lasts until slot end, that has no changes and has not left the window.
+func (p *period) split(pr *manifest.Presentation, end uint64) (all []period) {
+	oldest := uint64(math.MaxUint64)
+	for i := range pr.Renditions {
+		if listed := pr.Listed(&pr.Renditions[i]); len(listed) > 0 {
+			oldest = min(oldest, listed[0].N)
+		}
+	}
+	changes := slices.DeleteFunc(slices.Clone(pr.Changes), func(n uint64) bool { return n <= p.n || n >= end })
+	rest := *p
+	for _, n := range append(changes, math.MaxUint64) {
+		one := rest
+		one.until = n
+		one.reps = slices.DeleteFunc(slices.Clone(p.reps), func(r rep) bool { return r.From > one.n || r.Until > 0 && r.Until <= one.n })
+		if n > oldest && len(one.reps) > 0 {
+			all = append(all, one)
+		}
+		rest.n, rest.change, rest.start = n, n, pr.Plan.Grid.Start(n, 1000)
+	}
+	return all
+}
+
+// epochs are those that the window shows of what is in the broadcast, oldest first, with all their renditions.
+func epochs(p *manifest.Presentation) []period {
 	var ps []period
-	for i := range p.Renditions {
-		r := &p.Renditions[i]
+	find := func(e *timeline.Epoch) (int, bool) {
+		return slices.BinarySearchFunc(ps, e.Index, func(q period, index int) int { return q.index - index })
+	}
+	for _, r := range p.Renditions {
 		for j := range r.Epochs {
-			e := &r.Epochs[j]
-			at, found := slices.BinarySearchFunc(ps, e.Index, func(q period, index int) int { return q.index - index })
-			if !found {
-				ps = slices.Insert(ps, at, period{index: e.Index})
+			if at, found := find(&r.Epochs[j]); !found {
+				ps = slices.Insert(ps, at, period{index: r.Epochs[j].Index, until: math.MaxUint64})
 			}
-			ps[at].reps = append(ps[at].reps, rep{r, e})
+		}
+	}
+	for _, r := range ever(p) {
+		for j := range r.Epochs {
+			if at, found := find(&r.Epochs[j]); found {
+				ps[at].reps = append(ps[at].reps, rep{&r, &r.Epochs[j]})
+			}
 		}
 	}
 	for i := range ps {
 		ps[i].place(p.Plan.Grid)
 	}
 	return ps
+}
+
+// ever are all renditions, former ones where they were: what is said of a period must not move when another one begins.
+func ever(p *manifest.Presentation) []manifest.Rendition {
+	all := slices.Clone(p.Renditions)
+	for _, r := range slices.Backward(p.Former) {
+		all = slices.Insert(all, min(r.Place, len(all)), r)
+	}
+	return all
 }
 
 // place finds the first slot of the period. It is that of the epoch; but nobody who joined late knows when the first epoch
@@ -70,7 +128,7 @@ func (p *period) trim(pr *manifest.Presentation) {
 	first := uint64(math.MaxUint64)
 	for _, r := range p.reps {
 		for _, s := range pr.Listed(r.Rendition) {
-			if s.Epoch == p.index {
+			if s.Epoch == p.index && s.N >= p.n && s.N < p.until {
 				first = min(first, s.N)
 				break
 			}
@@ -127,7 +185,11 @@ func gcd(a, b uint64) uint64 {
 
 // element is the Period without its adaptation sets.
 func (p *period) element() *mpd.Period {
-	return &mpd.Period{Id: strconv.Itoa(p.index), Start: millis(p.start)}
+	id := strconv.Itoa(p.index)
+	if p.change > 0 {
+		id = fmt.Sprintf("%s.%d", id, p.change)
+	}
+	return &mpd.Period{Id: id, Start: millis(p.start)}
 }
 
 func millis(ms int64) *mpd.Duration { return duration(time.Duration(ms) * time.Millisecond) }

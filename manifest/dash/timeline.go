@@ -12,7 +12,7 @@ func segmentTimeline(p *manifest.Presentation, pd *period, r rep, limit uint64) 
 	segments := p.Listed(r.Rendition)
 	for i := range segments {
 		s := &segments[i]
-		if s.Epoch != pd.index || s.N < pd.n || s.N >= limit {
+		if s.Epoch != pd.index || s.N < pd.n || s.N >= min(limit, pd.until) {
 			continue
 		}
 		start, stop := s.Start, p.End(r.epoch, s)

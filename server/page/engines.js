@@ -53,6 +53,11 @@ function openHls(video, url, fault) {
     maxFragLookUpTolerance: 0.02,
   });
   hls.on(window.Hls.Events.ERROR, (_, e) => fault(`${e.details}${e.error ? `: ${e.error.message}` : ''}`, e.fatal));
+  // It goes on asking for a language that the broadcast has no longer.
+  hls.on(window.Hls.Events.ERROR, (_, e) => {
+    const gone = e.details === window.Hls.ErrorDetails.AUDIO_TRACK_LOAD_ERROR && e.response?.code === 404;
+    if (gone) hls.audioTrack = (hls.audioTrack + 1) % hls.audioTracks.length;
+  });
   hls.loadSource(url);
   hls.attachMedia(video);
   return {
