@@ -1,7 +1,16 @@
 'use strict';
 
 const dash = dashjs.MediaPlayer().create();
-player = { latency: () => dash.getCurrentLiveLatency() };
+player = {
+  latency: () => dash.getCurrentLiveLatency(),
+  languages: () => dash.getTracksFor('audio').map((t) => t.lang),
+  heights: () => dash.getRepresentationsByType('video').map((r) => r.height),
+  speak: (language) => dash.setCurrentTrack(dash.getTracksFor('audio').find((t) => t.lang === language)),
+  show: (height) => {
+    dash.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });
+    dash.setRepresentationForTypeById('video', dash.getRepresentationsByType('video').find((r) => r.height === height).id);
+  },
+};
 const on = dashjs.MediaPlayer.events;
 for (const name of ['ERROR', 'PLAYBACK_ERROR']) {
   dash.on(on[name], (e) => fault(true, `${name} ${e.error?.code ?? ''} ${e.error?.message ?? e.error}`));

@@ -2,7 +2,16 @@
 
 shaka.polyfill.installAll();
 const p = new shaka.Player();
-player = { latency: () => p.getStats().liveLatency };
+player = {
+  latency: () => p.getStats().liveLatency,
+  languages: () => p.getAudioTracks().map((t) => t.language),
+  heights: () => p.getVideoTracks().map((t) => t.height),
+  speak: (language) => p.selectAudioTrack(p.getAudioTracks().find((t) => t.language === language)),
+  show: (height) => {
+    p.configure({ abr: { enabled: false } });
+    p.selectVideoTrack(p.getVideoTracks().find((t) => t.height === height));
+  },
+};
 // The player decides after the event whether it can go on from an error of the network, and says so in the error.
 p.addEventListener('error', ({ detail: e }) => setTimeout(() => fault(e.severity === 2, e.code ? `shaka ${e.category}.${e.code} ${e.data}` : `shaka ${e.stack ?? e}`), 0));
 p.configure({ streaming: { lowLatencyMode: true } });

@@ -1,9 +1,12 @@
 // Command publisher puts the demo's broadcast on the air and does wrong what it is told to over HTTP, so that players can be
-// watched over gaps, restarts and the end of a broadcast:
+// watched over gaps, restarts, changes and the end of a broadcast:
 //
 //	POST /lose?track=video&for=5s   the objects of the tracks whose names begin so are lost from now on for so long
 //	POST /kill?for=5s               is gone without a word for so long; what is missed meanwhile can be fetched then
+//	POST /update?add=a&remove=b     adds a track to the catalog and takes another out of it, by a delta update; either may be missing
 //	POST /end                       ends the broadcast for good
+//
+// With -absent the catalog does not list some tracks until they are added.
 package main
 
 import (
@@ -28,21 +31,22 @@ import (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:4443", "address for MoQ, HOST:PORT")
 	control := flag.String("control", "127.0.0.1:4444", "address for HTTP, HOST:PORT")
+	absent := flag.String("absent", "", "tracks that the catalog does not list at first, with commas between them")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *listen, *control); err != nil {
+	if err := run(ctx, *listen, *control, strings.Split(*absent, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "publisher:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, listen, control string) error {
+func run(ctx context.Context, listen, control string, absent []string) error {
 	b, err := live.Demo("demo")
 	if err != nil {
 		return err
 	}
-	p, err := sim.New(sim.Config{Broadcasts: []live.Broadcast{b}})
+	p, err := sim.New(sim.Config{Broadcasts: []live.Broadcast{b}, Absent: absent})
 	if err != nil {
 		return err
 	}
@@ -106,12 +110,21 @@ func (s *stage) routes() http.Handler {
 		s.away <- d
 		s.publisher.Kill()
 	}))
-	mux.HandleFunc("POST /end", func(w http.ResponseWriter, _ *http.Request) {
-		if err := s.publisher.End(s.broadcast.Namespace); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	})
+	mux.HandleFunc("POST /update", done(func(r *http.Request) error {
+		_ = r.ParseForm() // whose fault shows by what is missing then
+		return s.publisher.Update(s.broadcast.Namespace, r.Form["add"], r.Form["remove"], false)
+	}))
+	mux.HandleFunc("POST /end", done(func(*http.Request) error { return s.publisher.End(s.broadcast.Namespace) }))
 	return mux
+}
+
+// done handles what is done at once.
+func done(do func(*http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := do(r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	}
 }
 
 // timed handles what takes a while, the parameter "for".
