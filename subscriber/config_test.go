@@ -43,9 +43,14 @@ func TestParseRelay(t *testing.T) {
 }
 
 func TestWhatIsOffered(t *testing.T) {
-	want := []string{"moqt-18", "moqt-19", "moqt-16", "moqt-17", "moqt-15", "moq-lite-05", "moq-lite-04", "moq-lite-03", "moq-00"}
+	want := []string{
+		"moqt-18", "moqt-19", "moqt-16", "moqt-17", "moqt-15", "moqt-22", "moqt-20", "moq-lite-05", "moq-lite-04", "moq-lite-03", "moq-00",
+	}
 	if diff := cmp.Diff(want, protocols()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(append(want, "moqt-21"), acceptable()); diff != "" {
+		t.Errorf("who connects to us: -want +got:\n%s", diff)
 	}
 }
 

@@ -38,6 +38,16 @@ func protocols() (all []string) {
 	return append(slices.DeleteFunc(all, func(p string) bool { return p == oldest }), oldest)
 }
 
+// acceptable is what publishers that connect to us may choose from. Over QUIC the first one that they offer is taken, so that who speaks
+// something better is not met in an experimental draft.
+func acceptable() (all []string) {
+	all = protocols()
+	for _, e := range engines() {
+		all = append(all, e.experimental...)
+	}
+	return all
+}
+
 func beginMoqt(f *follower, conn transport.Conn, at relay) (session, error) {
 	s, err := moqt.New(conn, moqt.Config{
 		Authority: at.addr, Path: at.path, Tokens: f.cfg.tokens(), Logger: f.log, Metrics: f.cfg.Metrics.session(),

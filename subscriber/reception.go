@@ -102,7 +102,7 @@ func NewReception(c ReceptionConfig) *Reception {
 // of the socket, too, by which all publishers are lost. pc stays the caller's.
 func (r *Reception) Run(ctx context.Context, pc net.PacketConn) error {
 	limits := transport.Limits{All: maxSessions, Host: maxHost, Strangers: maxStrangers, PerHost: maxPerHost, Refused: r.crowded}
-	ln, err := transport.ListenFor(pc, limits, protocols(), r.cfg.TLS)
+	ln, err := transport.ListenFor(pc, limits, acceptable(), r.cfg.TLS)
 	if err != nil {
 		return err
 	}

@@ -160,7 +160,7 @@ func TestPublishersConnectToUs(t *testing.T) {
 		dial sim.Dial
 	}
 	all := []how{{"announced", sim.Dial{}}, {"over WebTransport", sim.Dial{WebTransport: true}}, {"pushed", sim.Dial{Push: true}}}
-	for _, draft := range []string{"moq-00", "moqt-15", "moqt-16", "moqt-17", "moqt-18", "moqt-19", "moq-lite-03", "moq-lite-05"} {
+	for _, draft := range []string{"moq-00", "moqt-15", "moqt-16", "moqt-17", "moqt-18", "moqt-19", "moqt-20", "moqt-21", "moqt-22", "moq-lite-03", "moq-lite-05"} {
 		for _, h := range all {
 			if h.dial.Push && strings.HasPrefix(draft, "moq-lite") {
 				continue // which has no such thing
@@ -218,7 +218,7 @@ func TestWhatMayNotBePublishedIsRefused(t *testing.T) {
 		{"wrong token", "live/one", sim.Dial{RequestToken: "guess"}, 1, "not the token", "--listen-token"},
 		{"the token of another", "live/own", sim.Dial{Token: "secret"}, 1, "not the token", "--listen-token"},
 	}
-	for _, draft := range []string{"moq-00", "moqt-16", "moqt-18", "moqt-19"} {
+	for _, draft := range []string{"moq-00", "moqt-16", "moqt-18", "moqt-19", "moqt-22"} {
 		for _, tt := range tests {
 			t.Run(draft+" "+tt.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -244,7 +244,7 @@ func TestATokenMayBeShownInManyPlaces(t *testing.T) {
 		"SETUP": {Token: "a b"}, "announcement": {RequestToken: "a b"}, "PUBLISH": {RequestToken: "a b", Push: true},
 		"path": {Path: "/live?x=1&token=a+b"}, "URL": {Path: "/live?token=a%20b", WebTransport: true},
 	} {
-		for _, draft := range []string{"moq-00", "moqt-16", "moqt-18", "moqt-19", "moq-lite-05"} {
+		for _, draft := range []string{"moq-00", "moqt-16", "moqt-18", "moqt-19", "moqt-22", "moq-lite-05"} {
 			if strings.HasPrefix(draft, "moq-lite") && dial.Path == "" {
 				continue // which has tokens nowhere else
 			}
@@ -308,7 +308,7 @@ func TestWhoPublishesNothingIsSentAway(t *testing.T) {
 }
 
 func TestAnEncoderThatReturnsGoesOn(t *testing.T) {
-	for _, draft := range []string{"moq-00", "moqt-16", "moqt-18", "moqt-19", "moq-lite-05"} {
+	for _, draft := range []string{"moq-00", "moqt-16", "moqt-18", "moqt-19", "moqt-20", "moqt-22", "moq-lite-05"} {
 		t.Run(draft, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHall(t, anyUnder("live"))
@@ -357,7 +357,7 @@ func TestTheSecondPublisherStandsIn(t *testing.T) {
 }
 
 func TestAPublisherThatWantsToLeaveIsRelieved(t *testing.T) {
-	for _, draft := range []string{"moq-00", "moqt-16", "moqt-18", "moqt-19"} {
+	for _, draft := range []string{"moq-00", "moqt-16", "moqt-18", "moqt-19", "moqt-22"} {
 		t.Run(draft, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHall(t, anyUnder("live"))
@@ -388,7 +388,7 @@ func TestAPublisherThatWantsToLeaveIsRelieved(t *testing.T) {
 }
 
 func TestPublishersAreAskedToLeave(t *testing.T) {
-	for _, draft := range []string{"moq-00", "moqt-16", "moqt-17", "moqt-18", "moqt-19"} {
+	for _, draft := range []string{"moq-00", "moqt-16", "moqt-17", "moqt-18", "moqt-19", "moqt-22"} {
 		t.Run(draft, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHall(t, anyUnder("live"))

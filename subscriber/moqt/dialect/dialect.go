@@ -38,8 +38,8 @@ type Dialect struct {
 	ALPN    string // "moqt-18"
 	Varint  wire.Varint
 	Control Control
-	// Experimental says that the description rests on other people's implementations and not on the draft's text, or that no
-	// peer has confirmed it. It is not offered unless somebody asks for it.
+	// Experimental says that the description rests on what is told of the draft and not on its text, and that no peer has
+	// confirmed it. A relay is not offered it unless somebody asks for it; a publisher that connects to us asks by itself.
 	Experimental bool
 
 	// Nameless says that we do not say who we are, because the option has the number of another one, AUTHORITY, for which clients
@@ -119,7 +119,7 @@ type number[T any] struct {
 func All() []*Dialect {
 	return []*Dialect{
 		Draft18(), Draft19(), Draft16(), Draft17(), Draft15(), Draft14(),
-		Draft22(), Draft21(), Draft20(),
+		Draft22(), Draft20(), Draft21(),
 	}
 }
 

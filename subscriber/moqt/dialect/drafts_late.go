@@ -80,7 +80,6 @@ func Draft19() *Dialect {
 func Draft20() *Dialect {
 	d := Draft19()
 	d.Number, d.ALPN = 20, "moqt-20"
-	d.Experimental = true
 	d.Join = Fill
 	d.RangesEnd = false
 	d.BareOK = true
@@ -95,10 +94,11 @@ func Draft20() *Dialect {
 	return d
 }
 
-// Draft21 is draft-ietf-moq-transport-21: editorial changes over 20.
+// Draft21 is draft-ietf-moq-transport-21: editorial changes over 20. No peer has confirmed it, as aiomoqt has 20 and 22.
 func Draft21() *Dialect {
 	d := Draft20()
 	d.Number, d.ALPN = 21, "moqt-21"
+	d.Experimental = true
 	return d
 }
 
