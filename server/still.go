@@ -90,11 +90,10 @@ func pictured(snap *timeline.Snapshot, gap *timeline.Segment) *timeline.Segment 
 // stretch is from where until where a gap has no media.
 func stretch(snap *timeline.Snapshot, gap *timeline.Segment) (from, until int64) {
 	from, until = gap.Start, gap.End()
-	if prev := snap.Segment(gap.N - 1); prev != nil && prev.Epoch == gap.Epoch {
-		from = prev.End()
-	}
 	if n := len(gap.Parts); n > 0 {
 		from = gap.Parts[n-1].Start + gap.Parts[n-1].Dur
+	} else if prev := snap.Segment(gap.N - 1); prev != nil {
+		from = prev.End() // of the same epoch, or there is no picture
 	}
 	if next := snap.Segment(gap.N + 1); next != nil && next.Epoch == gap.Epoch {
 		until = next.Start

@@ -15,6 +15,7 @@ import (
 	"github.com/moqpack/moqpack/segmenter/demux"
 	"github.com/moqpack/moqpack/segmenter/mux"
 	"github.com/moqpack/moqpack/segmenter/timeline"
+	"github.com/moqpack/moqpack/storage"
 )
 
 // Ticks of a slot and of a part of the track of pictures.
@@ -89,7 +90,7 @@ func TestThePictureStaysInAGap(t *testing.T) {
 	s.must(line.Break(first+2, begins(first+3)))
 	s.must(line.Gap(first+3, begins(first+3), slotTicks))
 	s.must(line.Begin(timeline.Epoch{Index: 1, First: first + 4, Init: s.init}))
-	s.must(line.Gap(first+4, begins(first+4), slotTicks)) // before it there is nothing of its epoch
+	s.must(line.Gap(first+4, 7, slotTicks)) // in another time, and before it there is nothing of its epoch
 	server := newServer(t, Config{}, s)
 
 	still := func(n uint64, p int, from, dur int64) media.Sample {
@@ -118,16 +119,24 @@ func TestThePictureStaysInAGap(t *testing.T) {
 	expect(t, get(server, fmt.Sprintf("/demo/p/%d.3.m4s", first+2)), 404, oneMinute) // of parts there are no stills
 }
 
-// The picture goes on where the next segment says, and not where its slot does.
-func TestAStillEndsWithTheNextPicture(t *testing.T) {
+// A still fills the time between the pictures, which is not that of its slot.
+func TestAStillIsFromPictureToPicture(t *testing.T) {
 	s := newPictures(t)
-	r := s.timeline("p")
+	line := s.timeline("p").Timeline
 	s.publish(first, parts)
-	s.must(r.Timeline.Gap(first+1, begins(first+1), slotTicks))
-	s.must(r.Timeline.Append(first+2, 0, timeline.Part{Start: begins(first+2) + 500, Dur: 1, Size: 1}))
-	got := s.shown(get(newServer(t, Config{}, s), "/demo/p/901.m4s").Body.Bytes())
-	if len(got) != 1 || got[0].Dur != slotTicks+500 {
-		t.Errorf("%+v", got)
+	s.publish(first+1, parts-1)
+	end := begins(first+2) - partTicks + 300
+	body, err := mux.Fragment(1, []media.Sample{picture(first+1, 0)})
+	s.must(err)
+	s.must(s.store.Put(t.Context(), "demo/p/901.m4s", storage.Blob{Pieces: [][]byte{body}}))
+	s.must(line.Append(first+1, parts-1, timeline.Part{Start: end - 300, Dur: 300, Size: 1}))
+	s.must(line.Close(first+1, timeline.Full))
+	s.must(line.Gap(first+2, begins(first+2), slotTicks))
+	s.must(line.Append(first+3, 0, timeline.Part{Start: begins(first+3) + 500, Dur: 1, Size: 1}))
+	want := picture(first+1, 0)
+	want.DTS, want.Dur = end, uint32(begins(first+3)+500-end)
+	if diff := cmp.Diff([]media.Sample{want}, s.shown(get(newServer(t, Config{}, s), "/demo/p/902.m4s").Body.Bytes())); diff != "" {
+		t.Error(diff)
 	}
 }
 
