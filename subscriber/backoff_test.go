@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/moqpack/moqpack/internal/sim"
+	"github.com/moqpack/moqpack/internal/sim/live"
+	"github.com/moqpack/moqpack/subscriber"
 	"github.com/moqpack/moqpack/subscriber/moqt/dialect"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 	"github.com/moqpack/moqpack/subscriber/moqt/wire"
@@ -89,8 +91,65 @@ func TestACatalogThatIsRefusedForGoodIsAskedForSlowly(t *testing.T) {
 	}
 }
 
+func TestALoopOfRedirectionsIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "18", sim.Config{})
+		s := w.script("moqt-18")
+		w.cfg.Relays = []string{fmt.Sprintf("moqt://%s/live", s.node.LocalAddr())}
+		w.cfg.Catalog = "msf"
+		r := newRecorder(t)
+		w.run(r)
+		asked := make(chan string, 10000)
+		to := 0
+		go s.answerAll(asked, func(m *dialect.Subscribe) dialect.Message {
+			to++
+			no := s.d.Refuse(m, dialect.Redirected, "over there")
+			no.Redirect = &dialect.Redirect{Track: dialect.TrackName{Namespace: m.Track.Namespace, Name: []string{"a", "b"}[to%2]}}
+			return no
+		})
+		elapse(time.Minute)
+		if n := len(asked); n < 20 || n > 400 {
+			t.Errorf("asked %d times in a minute", n)
+		}
+		if s := r.state(); s.Phase != subscriber.Waiting || s.Attempts != 1 || s.Err == nil {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestALoopOfRedirectionsAmongRelaysIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
+		one, two := w.script("moqt-18"), w.script("moqt-18")
+		w.cfg.Relays = append([]string{fmt.Sprintf("moqt://%s/live", one.node.LocalAddr())}, w.cfg.Relays...)
+		asked := make(chan string, 10000)
+		for s, other := range map[*script]*script{one: two, two: one} {
+			go func() {
+				for t.Context().Err() == nil {
+					s.answerAll(asked, func(m *dialect.Subscribe) dialect.Message {
+						no := s.d.Refuse(m, dialect.Redirected, "over there")
+						no.Redirect = &dialect.Redirect{URI: fmt.Sprintf("moqt://%s/live", other.node.LocalAddr())}
+						return no
+					})
+				}
+			}()
+		}
+		r := newRecorder(t)
+		w.run(r)
+		elapse(20 * time.Second)
+		if p := r.state(); p.Phase != subscriber.Live || p.Relay != w.node.LocalAddr().String() {
+			t.Errorf("%+v: the second relay has it", p)
+		}
+	})
+}
+
 // refuseAll takes a session and refuses every SUBSCRIBE in it.
 func (s *script) refuseAll(why dialect.Refusal, asked chan<- string) {
+	s.answerAll(asked, func(m *dialect.Subscribe) dialect.Message { return s.d.Refuse(m, why, "no") })
+}
+
+// answerAll takes a session and answers every SUBSCRIBE in it.
+func (s *script) answerAll(asked chan<- string, answer func(*dialect.Subscribe) dialect.Message) {
 	conn, err := s.ln.Accept(s.t.Context())
 	if err != nil {
 		return
@@ -107,7 +166,7 @@ func (s *script) refuseAll(why dialect.Refusal, asked chan<- string) {
 		m, _ := s.d.Read(wire.NewReader(st, s.d.Varint, "request"))
 		if sub, ok := m.(*dialect.Subscribe); ok {
 			asked <- sub.Track.Name
-			_, err = st.Write(s.d.Append(nil, s.d.Refuse(m, why, "no")))
+			_, err = st.Write(s.d.Append(nil, answer(sub)))
 		}
 		_ = st.Close()
 	}

@@ -21,6 +21,7 @@ type relay struct {
 	only   string   // "quic" or "wt"; empty: either
 
 	hops int // redirections that led here
+	home int // which of the configured ones they began at
 }
 
 func parseRelay(s string) (r relay, err error) {
@@ -115,7 +116,7 @@ func (r relay) moved(err error) (to relay, ok bool) {
 	if err != nil || r.hops == maxHops || r.scheme == "https" && to.scheme != "https" {
 		return r, false
 	}
-	if to.hops = r.hops + 1; to.drafts == nil {
+	if to.hops, to.home = r.hops+1, r.home; to.drafts == nil {
 		to.drafts = r.drafts
 	}
 	return to, true

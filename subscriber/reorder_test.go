@@ -420,3 +420,20 @@ func TestObjectsWithLittleButPropertiesAreBounded(t *testing.T) {
 		t.Errorf("%d bytes are held back, %d objects were dropped", b.bytes, b.dropped)
 	}
 }
+
+func TestAFetchThatComesNewestFirstCostsThePastAndNothingElse(t *testing.T) {
+	b := newBench()
+	b.fill(media.Location{Group: 5})
+	b.objects(false, 7, 3)
+	for _, group := range []uint64{7, 6, 5} {
+		b.objects(true, group, 0, 1, 2)
+	}
+	b.filled(media.Location{Group: 7, Object: 2}, true)
+	b.objects(false, 7, 4)
+	b.fin(7, 4, true)
+	b.objects(false, 8, 0)
+	b.want(t, "7/0, 7/1, 7/2, 7/3, 7/4, 7/5 end, 8/0")
+	if b.bytes != 0 {
+		t.Errorf("%d bytes are held", b.bytes)
+	}
+}

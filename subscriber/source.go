@@ -30,6 +30,7 @@ func New(c Config) (*Source, error) {
 		if err != nil {
 			return nil, err
 		}
+		r.home = len(s.relays)
 		s.relays = append(s.relays, r)
 	}
 	conf, err := c.TLS.config()
@@ -112,13 +113,16 @@ func (s *Source) Run(ctx context.Context, recv Receiver) error {
 
 // after is the relay to connect to when the last session, with a relay, has ended with err. GOAWAY and redirections lead elsewhere;
 // a session that only was to go on without FETCH does not; otherwise it is the next one's turn, and from where one was led to the
-// first one's.
+// first one's, unless one is led on and on: then it is the turn of the one behind that with which this began.
 func (s *Source) after(last relay, err error) relay {
 	if to, ok := last.moved(err); ok {
 		return to
 	}
 	if errors.Is(err, errMute) || len(s.relays) == 0 {
 		return last
+	}
+	if _, on := destination(err); on {
+		return s.relays[(last.home+1)%len(s.relays)]
 	}
 	return s.relays[(s.rank(last)+1)%len(s.relays)]
 }

@@ -275,3 +275,33 @@ func TestAFillWaitsForItsSubscription(t *testing.T) {
 		}
 	})
 }
+
+// We ask for groups in ascending order. Where ids are written as they are, one that does not comply is understood all the same; later
+// its differences would be those of other groups.
+func TestAFetchThatComesNewestFirstIsHandedOverAsItIs(t *testing.T) {
+	for _, d := range []*dialect.Dialect{dialect.Draft14(), dialect.Draft15(), dialect.Draft16(), dialect.Draft17()} {
+		oneDraft(t, d, func(t *testing.T, d *dialect.Dialect) {
+			s, p, ran := inSession(t, d, Config{})
+			sink := newRecorder()
+			err := while(func() error {
+				return s.Fetch(t.Context(), FetchRequest{Track: track("x"), Start: media.Location{Group: 5}, End: media.Location{Group: 7, Object: 1}}, sink)
+			}, func() {
+				a := p.next()
+				if o := a.m.(*dialect.Fetch).Params.Order; o == dialect.Descending {
+					t.Errorf("order %v is asked for", o)
+				}
+				a.reply(&dialect.FetchOK{Params: dialect.Params{Order: dialect.Descending}})
+				w, b := d.NewFetchWriter(), d.AppendFetchHeader(nil, a.id)
+				for _, group := range []uint64{7, 6, 5} {
+					for id := range uint64(2) {
+						b = w.Append(b, dialect.FetchObject{Object: object(group, id, string(rune('0'+group)))})
+					}
+				}
+				p.must(p.stream(b).Close())
+			})
+			p.must(err)
+			sink.gets(t, "7", "7", "6", "6", "5", "5")
+			lives(t, ran)
+		})
+	}
+}
