@@ -60,34 +60,35 @@ func nearest(t, edge int64) int64 {
 	return edge + d
 }
 
-// happens takes a message in that is of the time start, and reports whether there is anything new. on is the base of the media then,
-// and edge is how far the media has come. All times are in milliseconds of Unix time.
-func (s *Segmenter) happens(m *demux.Message, start, edge int64, on base) (isNew bool, err error) {
+// eventsOf are what a message tells of that is of the time start. on is the base of the media then, and edge is how far the media has
+// come. All times are in milliseconds of Unix time.
+func (s *Segmenter) eventsOf(m *demux.Message, start, edge int64, on base) (list []timeline.Event, err error) {
 	if strings.HasPrefix(m.Scheme, "urn:mpeg:dash:event:") {
-		return false, nil // it is to the players of a DASH presentation that is not ours: to load its MPD anew, or that it has ended
+		return nil, nil // it is to the players of a DASH presentation that is not ours: to load its MPD anew, or that it has ended
 	}
 	data, isSplice, err := demux.SpliceOf(m)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if !isSplice {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%s", m.Scheme, m.Value, m.ID, m.Data))
-		return s.happen(timeline.Event{
+		return s.append(nil, timeline.Event{
 			Start: start, Dur: rescale(m.Dur, m.Timescale) / (hertz / 1000), ID: fmt.Sprintf("%x-%d", sum[:4], start),
 			Scheme: m.Scheme, Value: m.Value, Data: m.Data, Known: edge,
 		})
 	}
 	section, signals, err := demux.Splice(data)
 	if err != nil {
-		return false, fmt.Errorf("SCTE 35: %w", err)
+		return nil, fmt.Errorf("SCTE 35: %w", err)
 	}
 	for i := range signals {
 		e := s.spliceEvent(&signals[i], start, on)
 		e.Data, e.Known = section, edge
-		added, fault := s.happen(e)
-		isNew, err = isNew || added, join(err, fault)
+		var fault error
+		list, fault = s.append(list, e)
+		err = join(err, fault)
 	}
-	return isNew, err
+	return list, err
 }
 
 // spliceEvent is a signal as an event. Its own time counts if that is what the message has, or comes shortly after it: then the
@@ -114,31 +115,43 @@ func (s *Segmenter) spliceEvent(g *demux.Signal, start int64, on base) timeline.
 	}
 }
 
-// happen takes an event in, unless it is known or over.
-func (s *Segmenter) happen(e timeline.Event) (isNew bool, err error) {
-	g := s.plan.Grid
-	oldest := e.Known - g.Start(uint64(s.plan.Window), 1000) - lateEvent.Milliseconds()
-	switch {
-	case e.Start > e.Known+farEvent.Milliseconds()+g.Start(1, 1000):
-		return false, errEventTime
-	case e.End() < oldest:
-		return false, nil
+// append adds an event to a list, unless it is over.
+func (s *Segmenter) append(list []timeline.Event, e timeline.Event) ([]timeline.Event, error) {
+	if e.Start > e.Known+farEvent.Milliseconds()+s.plan.Grid.Start(1, 1000) {
+		return list, errEventTime
+	}
+	if e.End() < s.oldestEvent(e.Known) {
+		return list, nil
 	}
 	if err := e.Valid(); err != nil {
-		return false, err
+		return list, err
 	}
-	list, isNew := timeline.Insert(s.happened, e)
-	if !isNew {
-		return false, nil
+	return append(list, e), nil
+}
+
+// oldestEvent is when events end that no document lists any more, in milliseconds of Unix time, when the media has come as far as edge.
+func (s *Segmenter) oldestEvent(edge int64) int64 {
+	return edge - s.plan.Grid.Start(uint64(s.plan.Window), 1000) - lateEvent.Milliseconds()
+}
+
+// happen takes events in, and reports whether there is anything new.
+func (s *Segmenter) happen(news []timeline.Event) bool {
+	list, added := timeline.Merge(s.happened, news)
+	if len(added) == 0 {
+		return false
 	}
-	size := 0
+	edge, size := int64(0), 0
+	for i := range added {
+		edge = max(edge, added[i].Known)
+	}
 	for i := range list {
 		size += len(list[i].Data)
 	}
+	oldest := s.oldestEvent(edge)
 	for len(list) > maxEvents || size > maxEventBytes || list[0].End() < oldest && len(list) > 1 {
 		size -= len(list[0].Data)
 		list = list[1:]
 	}
 	s.happened = list
-	return true, nil
+	return true
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/segmenter/demux"
+	"github.com/moqpack/moqpack/segmenter/mux"
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
@@ -161,6 +163,40 @@ func TestWhatEveryRenditionRepeatsHappensOnce(t *testing.T) {
 	if len(c.bad) > 0 {
 		t.Errorf("%v", c.bad)
 	}
+}
+
+// The time of an old message counts from the sample that is shown first, which is not always the one that is decoded first (ISO/IEC
+// 23009-1, 5.10.3.3).
+func TestATimeDeltaCountsFromWhatIsShownFirst(t *testing.T) {
+	v, a := plain()
+	v.batch = 2
+	vs := v.objects(t, 0, 200)
+	dur := int32(v.dur)
+	late, early := v.sample(52), v.sample(53)
+	late.CTO, early.CTO = 2*dur, -dur
+	payload, err := mux.Fragment(1, []media.Sample{late, early})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(vs, func(o object) bool { return o.Group == 2 && o.Object.Object == 1 }) // samples 52 and 53
+	vs[i].Payload = payload
+	inBand(t, vs, i, &mp4.EmsgBox{TimeScale: 1000, PresentationTimeDelta: 500, SchemeIDURI: "com.example", MessageData: []byte("x")})
+	c := newChannel(t, cfg(), v, a)
+	c.send(interleave(vs, a.objects(t, 0, 400))...)
+	c.wantEvents(fmt.Sprintf("%d+0 com.example x", 52*40+500))
+}
+
+// An event that happens with an object waits for that, whichever of the tracks brings it, and is told of once.
+func TestAnEventHappensWithItsObject(t *testing.T) {
+	v, a := plain()
+	c := eventful(t, "com.example", v, a)
+	at := func(group, object int) string {
+		return fmt.Sprintf(`{"L":[%d,%d],"data":"%d-%d"}`, group, object, group, object)
+	}
+	c.send(interleave(v.objects(t, 0, 200), a.objects(t, 0, 400), []object{
+		noted(1, 0, 3050, at(6, 3), at(2, 24), at(2, 25), at(1, 0)), noted(1, 1, 6500, at(6, 3), at(0, 0)),
+	})...)
+	c.wantEvents(`0+0 com.example "0-0"`, `1000+0 com.example "1-0"`, `2960+0 com.example "2-24"`, `6120+0 com.example "6-3"`)
 }
 
 // A message that has the time at which it was sent says itself when its splice is, if the media has the clock of the stream.

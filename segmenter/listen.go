@@ -1,11 +1,13 @@
 package segmenter
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/segmenter/demux"
+	"github.com/moqpack/moqpack/segmenter/timeline"
 )
 
 // listener is an event timeline: a track without media.
@@ -23,15 +25,14 @@ type told struct {
 
 // place is where an object of media lies.
 type place struct {
-	track string
-	loc   media.Location
-	at    int64 // milliseconds of Unix time
+	loc media.Location
+	at  int64 // milliseconds of Unix time
 }
 
 // Bounds of what is remembered for event timelines.
 const (
 	maxWaiting = 256
-	maxPlaces  = 2048
+	maxPlaces  = 512 // of a track
 )
 
 var errNoTime = errors.New("nobody has said yet when that is, and too many others wait for it")
@@ -84,14 +85,11 @@ func (s *Segmenter) listen(l *listener, o *media.Object) error {
 // hear takes what an object says beside its media, and notes where it lies.
 func (s *Segmenter) hear(t *track, u *unit) (err error) {
 	c := &t.cut
-	first := rescale(u.samples[0].PTS(), c.timescale)
+	first := rescale(u.earliest(), c.timescale)
 	if len(s.listeners) > 0 {
-		if len(s.places) >= maxPlaces {
-			s.places = slices.Delete(s.places, 0, maxPlaces/2)
-		}
-		s.places = append(s.places, place{t.info.Name, u.loc, s.millis(first, c.base)})
+		t.lies(place{u.loc, s.millis(first, c.base)})
 	}
-	isNew := false
+	var news []timeline.Event
 	for i := range u.said {
 		m := &u.said[i]
 		if m.Err != nil {
@@ -102,15 +100,36 @@ func (s *Segmenter) hear(t *track, u *unit) (err error) {
 		if m.Index == demux.ByDelta {
 			at += first
 		}
-		added, e := s.happens(m, s.millis(at, c.base), s.millis(first, c.base), c.base)
-		if isNew = isNew || added; e != nil {
+		list, e := s.eventsOf(m, s.millis(at, c.base), s.millis(first, c.base), c.base)
+		if news = append(news, list...); e != nil {
 			err = join(err, s.refuse(t.info.Name, u.loc, e))
 		}
 	}
-	if isNew && s.output.Load() != nil {
+	if s.happen(news) && s.output.Load() != nil {
 		s.announce()
 	}
 	return err
+}
+
+// earliest is the time of the sample that is shown first: the decoder may get others before it.
+func (u *unit) earliest() int64 {
+	at := u.samples[0].PTS()
+	for i := range u.samples {
+		at = min(at, u.samples[i].PTS())
+	}
+	return at
+}
+
+// lies remembers where an object of t lies. What came before a publisher counted from anew is forgotten.
+func (t *track) lies(p place) {
+	n := len(t.places)
+	switch {
+	case n > 0 && !t.places[n-1].loc.Before(p.loc):
+		t.places = t.places[:0]
+	case n == maxPlaces:
+		t.places = slices.Delete(t.places, 0, maxPlaces/2)
+	}
+	t.places = append(t.places, p)
 }
 
 // place gives the messages that wait their time, as far as that is known by now.
@@ -122,14 +141,14 @@ func (s *Segmenter) place() (err error) {
 	if !ok {
 		return nil
 	}
-	isNew := false
+	var news []timeline.Event
 	s.waiting = slices.DeleteFunc(s.waiting, func(w told) bool {
 		at, on, verdict := s.when(&w, reached)
 		var e error
 		if verdict == nil {
-			var added bool
-			added, e = s.happens(&w.msg, at, s.plan.Grid.Start(uint64(max(reached, 0)), 1000), on)
-			isNew = isNew || added
+			var list []timeline.Event
+			list, e = s.eventsOf(&w.msg, at, s.plan.Grid.Start(uint64(max(reached, 0)), 1000), on)
+			news = append(news, list...)
 		} else if !errors.Is(verdict, errWait) && !errors.Is(verdict, errOver) {
 			e = verdict
 		}
@@ -138,7 +157,7 @@ func (s *Segmenter) place() (err error) {
 		}
 		return !errors.Is(verdict, errWait)
 	})
-	if isNew {
+	if s.happen(news) {
 		s.announce()
 	}
 	return err
@@ -181,15 +200,17 @@ func (s *Segmenter) placeOf(w *told) (int64, error) {
 		about = l.info.Depends
 	}
 	verdict := errWait
-	for i := len(s.places) - 1; i >= 0; i-- {
-		p := &s.places[i]
-		if len(about) > 0 && !slices.Contains(about, p.track) {
+	for _, t := range s.tracks {
+		if len(about) > 0 && !slices.Contains(about, t.info.Name) {
 			continue
 		}
+		i, found := slices.BinarySearchFunc(t.places, w.msg.Place, func(p place, at media.Location) int {
+			return cmp.Or(cmp.Compare(p.loc.Group, at.Group), cmp.Compare(p.loc.Object, at.Object))
+		})
 		switch {
-		case p.loc == w.msg.Place:
-			return p.at, nil
-		case w.msg.Place.Before(p.loc): // it was passed over, or came before all that is remembered
+		case found:
+			return t.places[i].at, nil
+		case i < len(t.places): // it was passed over, or came before all that is remembered
 			verdict = errOver
 		}
 	}

@@ -35,7 +35,6 @@ type Segmenter struct {
 	clock     *clock           // nil: no track tells what time it is
 	listeners []*listener      // in catalog order
 	waiting   []told           // messages whose time means nothing yet
-	places    []place          // where the newest objects of media lie in time
 	happened  []timeline.Event // by time; replaced, never changed: Output refers to it
 
 	epochs  []epoch // oldest first; those that some rendition may still have to begin

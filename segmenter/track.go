@@ -37,6 +37,7 @@ type track struct {
 	suspect   *unit              // a jump in time that the next object must confirm
 	landing   *landing           // after one that was confirmed
 	doubt     bool               // an object was dropped: unless the next one follows on, media is missing
+	places    []place            // where its newest objects lie in time, in order; if there are event timelines
 }
 
 func newTrack(kind media.Kind) *track {

@@ -146,6 +146,23 @@ func TestTheSectionInXMLIsFound(t *testing.T) {
 	}
 }
 
+func TestAnEventTimelineMayHaveTheSectionInXML(t *testing.T) {
+	signal := `<Signal xmlns='http://www.scte.org/schemas/35/2016'><Binary>` + insertOut + `</Binary></Signal>`
+	for _, eventType := range []string{"urn:scte:scte35:2014:xml+bin", "urn:scte:scte35:2013:xml", "urn:scte:scte35:2022:xml"} {
+		got, err := records(t, eventType, `[{"m":5,"data":{"scte35_payload":"`+signal+`"}}]`)
+		if err != nil || len(got) != 1 || got[0].Err != nil {
+			t.Fatalf("%s: %v %v", eventType, got, err)
+		}
+		if b, ok, err := demux.SpliceOf(&got[0]); !ok || err != nil || !bytes.Equal(b, decoded(t, insertOut)) {
+			t.Errorf("%s: %x %v %v", eventType, b, ok, err)
+		}
+	}
+	m := demux.Message{Scheme: "urn:scte:scte35:2013:xml", Data: []byte("<SpliceInfoSection><SpliceInsert/></SpliceInfoSection>")}
+	if _, ok, err := demux.SpliceOf(&m); ok || err != nil {
+		t.Errorf("without a section: %v, %v", ok, err)
+	}
+}
+
 func FuzzRecords(f *testing.F) {
 	f.Add("urn:scte:scte35:2013:bin", []byte(`[{"m":1,"data":{"scte35_payload":"`+insertOut+`"}},{"L":[1,2],"data":1}]`))
 	f.Add("com.example", []byte(`[{"T":1,"data":{"a":"b"}}]`))

@@ -17,6 +17,7 @@ import (
 const (
 	SchemeSplice    = "urn:scte:scte35:2013:bin"
 	schemeSpliceXML = "urn:scte:scte35:2013:xml"
+	schemeSignal    = "urn:scte:scte35:2014:xml+bin"
 )
 
 // IsSplice reports whether events of a scheme, or of an event type of MSF, are sections of SCTE 35.
@@ -102,7 +103,7 @@ func (r *Records) message(raw json.RawMessage) (m Message, err error) {
 		return m, err
 	}
 	switch r.scheme {
-	case SchemeSplice, schemeSpliceXML:
+	case SchemeSplice, schemeSpliceXML, schemeSignal:
 		var d spliceData
 		if err := json.Unmarshal(e.Data, &d); err != nil || d.Payload == "" {
 			return m, fmt.Errorf("it has no scte35_payload")
@@ -165,17 +166,20 @@ func section(text string) ([]byte, error) {
 	return b, nil
 }
 
-// SpliceOf is the section in a message, wherever it stands: as it is, or in the XML of SCTE 214-1, where it is base64. ok is false
-// for a message that is about something else.
+// SpliceOf is the section in a message, wherever it stands: as it is, or in XML, where it is base64 (ANSI/SCTE 214-1, 6.7). ok is false
+// for a message that is about something else, or says in XML alone what it is about.
 func SpliceOf(m *Message) (data []byte, ok bool, err error) {
-	switch {
-	case IsSplice(m.Scheme):
+	if IsSplice(m.Scheme) {
 		return m.Data, true, nil
-	case m.Scheme != "urn:scte:scte35:2014:xml+bin":
+	}
+	if m.Scheme != schemeSignal && m.Scheme != schemeSpliceXML {
 		return nil, false, nil
 	}
 	text, err := binaryOf(m.Data)
 	if err != nil {
+		if m.Scheme == schemeSpliceXML {
+			return nil, false, nil
+		}
 		return nil, true, err
 	}
 	data, err = section(text)

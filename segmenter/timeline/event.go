@@ -55,21 +55,26 @@ func plain(s string) bool {
 	return len(s) <= longest
 }
 
-// near is how far apart two that tell of the same event may be, in milliseconds: clocks of tracks are rounded differently.
-const near = 500
+// How far apart two that tell of the same event may be, in milliseconds: tracks begin their objects at different times and round their
+// clocks differently. A splice that has an id is the same for longer, while what has none may well happen ten times a second.
+const (
+	near       = 100
+	nearSplice = 500
+)
 
 // Repeats reports whether both are the same event, told twice: in several tracks, or again and again.
 func (e *Event) Repeats(o *Event) bool {
 	if e.ID == o.ID {
 		return true
 	}
-	if e.Start-o.Start > near || o.Start-e.Start > near || e.Scheme != o.Scheme || e.Value != o.Value || (e.Splice == nil) != (o.Splice == nil) {
+	apart := max(e.Start-o.Start, o.Start-e.Start)
+	if apart > nearSplice || e.Scheme != o.Scheme || e.Value != o.Value || (e.Splice == nil) != (o.Splice == nil) {
 		return false
 	}
 	if e.Splice != nil && e.Splice.Event != 0 {
 		return *e.Splice == *o.Splice // the section may count its repetitions
 	}
-	return bytes.Equal(e.Data, o.Data) && e.ID[:strings.LastIndexByte(e.ID, '-')+1] == o.ID[:strings.LastIndexByte(o.ID, '-')+1]
+	return apart <= near && bytes.Equal(e.Data, o.Data) && e.ID[:strings.LastIndexByte(e.ID, '-')+1] == o.ID[:strings.LastIndexByte(o.ID, '-')+1]
 }
 
 // Compare orders events by their time.
@@ -77,20 +82,49 @@ func (e *Event) Compare(o *Event) int {
 	return cmp.Or(cmp.Compare(e.Start, o.Start), strings.Compare(e.ID, o.ID))
 }
 
-// Insert adds an event to a list in its order, unless it is there, and reports whether it is new. The list is not changed.
-func Insert(list []Event, e Event) (longer []Event, isNew bool) {
-	at, _ := slices.BinarySearchFunc(list, &e, func(a Event, b *Event) int { return a.Compare(b) })
-	for i := at; i < len(list) && list[i].Start-e.Start <= near; i++ {
-		if list[i].Repeats(&e) {
-			return list, false
+// Merge adds events to a list in its order, unless they are there, and returns what it has added. Of new ones that are the same the
+// first in time is taken. The lists are not changed.
+func Merge(list, news []Event) (merged, added []Event) {
+	if len(news) == 0 {
+		return list, nil
+	}
+	news = slices.Clone(news)
+	slices.SortStableFunc(news, func(a, b Event) int { return a.Compare(&b) })
+	merged = make([]Event, 0, len(list)+len(news))
+	ahead := list
+	for i := range news {
+		e := &news[i]
+		for len(ahead) > 0 && ahead[0].Compare(e) <= 0 {
+			merged, ahead = append(merged, ahead[0]), ahead[1:]
+		}
+		if !e.amongLast(merged) && !e.amongFirst(ahead) {
+			merged, added = append(merged, *e), append(added, *e)
 		}
 	}
-	for i := at - 1; i >= 0 && e.Start-list[i].Start <= near; i-- {
-		if list[i].Repeats(&e) {
-			return list, false
+	if len(added) == 0 {
+		return list, nil
+	}
+	return append(merged, ahead...), added
+}
+
+// amongLast reports whether e is there already, in a list that ends at its time.
+func (e *Event) amongLast(list []Event) bool {
+	for i := len(list) - 1; i >= 0 && e.Start-list[i].Start <= nearSplice; i-- {
+		if list[i].Repeats(e) {
+			return true
 		}
 	}
-	return slices.Insert(slices.Clip(slices.Clone(list)), at, e), true
+	return false
+}
+
+// amongFirst reports whether e is there already, in a list that begins at its time.
+func (e *Event) amongFirst(list []Event) bool {
+	for i := 0; i < len(list) && list[i].Start-e.Start <= nearSplice; i++ {
+		if list[i].Repeats(e) {
+			return true
+		}
+	}
+	return false
 }
 
 // Splice is what a message of SCTE 35 says.

@@ -2,8 +2,11 @@ package timeline_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/moqpack/moqpack/segmenter/timeline"
 )
@@ -32,26 +35,68 @@ func TestEventsThatNoDocumentCanHoldAreMalformed(t *testing.T) {
 	}
 }
 
-func TestInsertKeepsTheOrderAndTheListsOfOthers(t *testing.T) {
-	var lists [][]timeline.Event
-	var list []timeline.Event
-	for _, at := range []int64{5000, 1000, 9000, 5000, 1400, 1600, 5001} {
-		e := timeline.Event{Start: at, ID: "x-" + string(rune('0'+at/1000)), Scheme: "x", Data: []byte("same")}
-		before := list
-		var isNew bool
-		if list, isNew = timeline.Insert(list, e); isNew != (len(list) > len(before)) {
-			t.Errorf("at %d: new %v", at, isNew)
-		}
-		lists = append(lists, list)
+// same are events of one content at some times.
+func same(times ...int64) (list []timeline.Event) {
+	for _, at := range times {
+		list = append(list, timeline.Event{Start: at, ID: fmt.Sprintf("x-%d", at), Scheme: "x", Data: []byte("same")})
 	}
-	var times []int64
+	return list
+}
+
+func starts(list []timeline.Event) (times []int64) {
 	for _, e := range list {
 		times = append(times, e.Start)
 	}
-	if len(times) != 4 || times[0] != 1000 || times[1] != 1600 || times[2] != 5000 || times[3] != 9000 {
-		t.Errorf("%v", times) // what comes within half a second is the same
+	return times
+}
+
+func TestMergeKeepsTheOrderAndTheListsOfOthers(t *testing.T) {
+	before := same(1000, 5000)
+	merged, added := timeline.Merge(before, same(9000, 5000, 1100, 1101, 4899, 500, 5090))
+	if diff := cmp.Diff([]int64{500, 1000, 1101, 4899, 5000, 9000}, starts(merged)); diff != "" { // what comes within a tenth of a second is the same
+		t.Error(diff)
 	}
-	if len(lists[0]) != 1 || lists[0][0].Start != 5000 || lists[1][0].Start != 1000 {
-		t.Errorf("older lists have changed: %v", lists)
+	if diff := cmp.Diff([]int64{500, 1101, 4899, 9000}, starts(added)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(same(1000, 5000), before); diff != "" {
+		t.Errorf("older lists have changed: %s", diff)
+	}
+	if again, added := timeline.Merge(merged, same(9000, 1010)); len(added) > 0 || len(again) != len(merged) {
+		t.Errorf("%v are new in %v", starts(added), starts(again))
+	}
+}
+
+// A splice is told again by every rendition, some time before or after: it has an id. A beat that comes five times a second has none.
+func TestWhatIsTheSameEvent(t *testing.T) {
+	splices := same(0, 400, 900)
+	for i := range splices {
+		splices[i].Splice, splices[i].Data = &timeline.Splice{Event: 7, Cue: timeline.Out}, []byte{byte(i)}
+	}
+	if merged, _ := timeline.Merge(nil, splices); cmp.Diff([]int64{0, 900}, starts(merged)) != "" {
+		t.Errorf("splices: %v", starts(merged))
+	}
+	if merged, _ := timeline.Merge(nil, same(0, 200, 400, 600)); len(merged) != 4 {
+		t.Errorf("beats: %v", starts(merged))
+	}
+	for at, want := range map[int64]int{200: 5, 120: 4, 80: 4} { // in whichever order they come
+		merged, _ := timeline.Merge(same(0, 200, 400, 600), same(at))
+		if at == 200 {
+			merged, _ = timeline.Merge(merged, same(1000))
+		}
+		if len(merged) != want {
+			t.Errorf("one more at %d: %v", at, starts(merged))
+		}
+	}
+}
+
+func BenchmarkMerge(b *testing.B) {
+	list, news := make([]int64, 4096), make([]int64, 4096)
+	for i := range list {
+		list[i], news[i] = int64(i)*1000, int64(len(list)-i)*1000+500
+	}
+	old, more := same(list...), same(news...)
+	for b.Loop() {
+		timeline.Merge(old, more)
 	}
 }

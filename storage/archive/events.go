@@ -43,13 +43,12 @@ func decodeEvents(body []byte, from uint64) ([]timeline.Event, error) {
 	if b.From != from || len(b.Events) > maxHappened {
 		return nil, fmt.Errorf("archive: events %d: the book says that it is %d, with %d events", from, b.From, len(b.Events))
 	}
-	var list []timeline.Event
-	for i := range b.Events { // in whatever order
+	for i := range b.Events {
 		if err := b.Events[i].Valid(); err != nil {
 			return nil, fmt.Errorf("archive: events %d: %w", from, err)
 		}
-		list, _ = timeline.Insert(list, b.Events[i])
 	}
+	list, _ := timeline.Merge(nil, b.Events) // they may be in any order
 	return list, nil
 }
 
@@ -88,9 +87,7 @@ func ReadEvents(ctx context.Context, store Records, channel string, from, to uin
 		if faults[i] != nil {
 			bad(faults[i])
 		}
-		for _, e := range b {
-			list, _ = timeline.Insert(list, e)
-		}
+		list, _ = timeline.Merge(list, b)
 	}
 	return list[max(0, len(list)-maxHappened):], nil
 }
@@ -110,13 +107,8 @@ func (a *Archive) addEvents(ctx context.Context, from uint64, events []timeline.
 				a.badEvents(err)
 			}
 		}
-		changed = false
-		for _, e := range events {
-			var isNew bool
-			list, isNew = timeline.Insert(list, e)
-			changed = changed || isNew
-		}
-		if !changed {
+		var added []timeline.Event
+		if list, added = timeline.Merge(list, events); len(added) == 0 {
 			return list, false, nil
 		}
 		list = list[max(0, len(list)-maxHappened):]
@@ -150,14 +142,9 @@ func (a *Archive) hear(ctx context.Context, h *Head) error {
 
 // remember adds to what has happened. All documents list it.
 func (a *Archive) remember(list []timeline.Event) {
-	news := false
-	for _, e := range list {
-		var isNew bool
-		a.happened, isNew = timeline.Insert(a.happened, e)
-		news = news || isNew
-	}
-	a.happened = a.happened[max(0, len(a.happened)-maxHappened):]
-	if news {
+	all, news := timeline.Merge(a.happened, list)
+	a.happened = all[max(0, len(all)-maxHappened):]
+	if len(news) > 0 {
 		for _, l := range a.lines {
 			l.stale = true
 		}
@@ -186,11 +173,10 @@ func (r *run) recordEvents(ctx context.Context, events []timeline.Event) error {
 		return err
 	}
 	books := map[uint64][]timeline.Event{}
-	for _, e := range events {
-		if _, isNew := timeline.Insert(a.happened, e); isNew {
-			from := chunkOf(r.plan.Grid.Slot(e.Start, 1000))
-			books[from] = append(books[from], e)
-		}
+	_, news := timeline.Merge(a.happened, events)
+	for _, e := range news {
+		from := chunkOf(r.plan.Grid.Slot(e.Start, 1000))
+		books[from] = append(books[from], e)
 	}
 	for _, from := range slices.Sorted(maps.Keys(books)) {
 		list, changed, err := a.addEvents(ctx, from, books[from])

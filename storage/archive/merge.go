@@ -23,10 +23,7 @@ func MergePast(near, far *segmenter.Past, log *slog.Logger) *segmenter.Past {
 	}
 	index := func(e *segmenter.Epoch) int { return e.Index }
 	merged := &segmenter.Past{Plan: far.Plan, Epochs: union(far.Epochs, near.Epochs, index)}
-	merged.Events = far.Events
-	for _, e := range near.Events {
-		merged.Events, _ = timeline.Insert(merged.Events, e)
-	}
+	merged.Events, _ = timeline.Merge(far.Events, near.Events)
 	for _, e := range near.Epochs {
 		i := slices.IndexFunc(far.Epochs, func(f segmenter.Epoch) bool { return f.Index == e.Index })
 		if i >= 0 && (far.Epochs[i].First != e.First || far.Epochs[i].Shift != e.Shift) {

@@ -179,7 +179,7 @@ func (b *broadcast) change(lines []segmenter.Rendition) {
 func (b *broadcast) happen(ms int64, data string) {
 	start := int64(begin)*2000 + ms
 	e := timeline.Event{Start: start, Dur: 1000, ID: fmt.Sprintf("%x-%d", data, start), Scheme: "com.example", Data: []byte(data), Known: int64(len(b.events))}
-	b.events, _ = timeline.Insert(b.events, e)
+	b.events, _ = timeline.Merge(b.events, []timeline.Event{e})
 	b.change(b.lines)
 }
 
