@@ -18,18 +18,18 @@ func (p *Presentation) AppendDateRanges(b []byte, r *Rendition) []byte {
 		return b
 	}
 	list := p.Happening(UnixMilli(r.Epoch(first.Epoch), first.Start).UnixMilli())
+	breaks := p.breaks()
 	for i := range list {
-		b = p.appendDateRange(b, &list[i])
+		b = appendDateRange(b, &list[i], breaks.opens[list[i].ID])
 	}
 	return b
 }
 
-func (p *Presentation) appendDateRange(b []byte, e *timeline.Event) []byte {
-	id, start, in := e.ID, e.Start, false
-	if e.Splice != nil && e.Splice.Cue == timeline.In {
-		if out := p.opening(e); out != nil {
-			id, start, in = out.ID, out.Start, true
-		}
+// appendDateRange writes the tag of e. out is the break that it ends, or nil.
+func appendDateRange(b []byte, e, out *timeline.Event) []byte {
+	id, start, in := e.ID, e.Start, out != nil
+	if in {
+		id, start = out.ID, out.Start
 	}
 	b = append(append(append(b, `#EXT-X-DATERANGE:ID="`...), id...), '"')
 	if e.Splice == nil {

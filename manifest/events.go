@@ -10,49 +10,83 @@ import (
 const openEnded = 3600_000
 
 // Happening are the events that are not over at an instant, in milliseconds of Unix time; of a clip, only those that it contains.
-func (p *Presentation) Happening(from int64) []timeline.Event {
+func (p *Presentation) Happening(from int64) (list []timeline.Event) {
 	until := int64(math.MaxInt64)
 	if p.Media != "" {
 		until = p.until()
 	}
-	var list []timeline.Event
+	b := p.breaks()
 	for i := range p.Events {
-		if e := &p.Events[i]; p.over(i) >= from && e.Start < until {
+		if e := &p.Events[i]; b.over(e) >= from && e.Start < until {
 			list = append(list, *e)
 		}
 	}
 	return list
 }
 
-// over is when event i is over: a break, when the programme is back.
-func (p *Presentation) over(i int) int64 {
-	e := &p.Events[i]
-	if e.Splice == nil || e.Splice.Cue != timeline.Out {
-		return e.End()
-	}
-	for j := i + 1; j < len(p.Events); j++ {
-		if o := &p.Events[j]; o.Splice != nil && o.Splice.Ends(e.Splice) {
-			return max(e.End(), o.Start)
+// Passed is when the last event was over that is not Happening any more; 0 if there is none.
+func (p *Presentation) Passed(from int64) (ms int64) {
+	b := p.breaks()
+	for i := range p.Events {
+		if at := b.over(&p.Events[i]); at < from {
+			ms = max(ms, at)
 		}
 	}
-	if e.Dur == 0 {
+	return ms
+}
+
+// breaks are the splices that belong to each other, by the ID of the one and of the other.
+type breaks struct {
+	ends  map[string]*timeline.Event // of one that leaves the programme
+	opens map[string]*timeline.Event // of one that comes back: the last that left, if several did
+}
+
+// breaks pairs the splices. One that comes back ends what has begun before, if anything has: else it may end what begins with it.
+func (p *Presentation) breaks() breaks {
+	b := breaks{map[string]*timeline.Event{}, map[string]*timeline.Event{}}
+	open := map[timeline.Splice][]*timeline.Event{}
+	for i := 0; i < len(p.Events); {
+		same := i
+		for same < len(p.Events) && p.Events[same].Start == p.Events[i].Start {
+			same++
+		}
+		now := p.Events[i:same]
+		b.close(open, now)
+		for j := range now {
+			if s := now[j].Splice; s != nil && s.Cue == timeline.Out {
+				open[*s] = append(open[*s], &now[j])
+			}
+		}
+		b.close(open, now)
+		i = same
+	}
+	return b
+}
+
+// close ends what is open with those of the splices that come back and have ended nothing yet.
+func (b breaks) close(open map[timeline.Splice][]*timeline.Event, now []timeline.Event) {
+	for i := range now {
+		in := &now[i]
+		if in.Splice == nil || in.Splice.Cue != timeline.In || b.opens[in.ID] != nil {
+			continue
+		}
+		key := in.Splice.Opening()
+		for _, out := range open[key] {
+			b.ends[out.ID], b.opens[in.ID] = in, out
+		}
+		delete(open, key)
+	}
+}
+
+// over is when an event is over: a break, when the programme is back.
+func (b breaks) over(e *timeline.Event) int64 {
+	switch in := b.ends[e.ID]; {
+	case in != nil:
+		return max(e.End(), in.Start)
+	case e.Splice != nil && e.Splice.Cue == timeline.Out && e.Dur == 0:
 		return e.Start + openEnded
 	}
 	return e.End()
-}
-
-// opening is the break that a splice ends, or nil: it was not heard of, or has ended already.
-func (p *Presentation) opening(in *timeline.Event) (out *timeline.Event) {
-	for i := range p.Events {
-		switch o := &p.Events[i]; {
-		case o.Start > in.Start || o.Splice == nil || o.ID == in.ID:
-		case in.Splice.Ends(o.Splice):
-			out = o
-		case out != nil && o.Splice.Ends(out.Splice):
-			out = nil
-		}
-	}
-	return out
 }
 
 // until is when the last segment of any rendition ends, in milliseconds of Unix time.

@@ -110,3 +110,35 @@ func TestABreakEndsOnce(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A break may be over when it begins, and the next one may begin when one ends, under the same id: of what is of one time, the one that
+// comes back may stand first.
+func TestBreaksThatBeginAndEndAtOnce(t *testing.T) {
+	c := manifesttest.New(manifesttest.Plan(2, 1, 6), 6, manifesttest.Start, manifesttest.Video("v", 360, 25, 1, 50))
+	add := func(at int64, id string, event uint32, cue timeline.Cue) {
+		c.Events = append(c.Events, timeline.Event{Start: manifesttest.Start + at, ID: id, Scheme: "x", Splice: &timeline.Splice{Event: event, Cue: cue}})
+	}
+	add(1_000, "a-in", 1, timeline.In)
+	add(1_000, "a-out", 1, timeline.Out)
+	add(2_000, "b-out", 2, timeline.Out)
+	add(3_000, "b-then-in", 2, timeline.In)
+	add(3_000, "b-then-out", 2, timeline.Out)
+	add(4_000, "c-in", 2, timeline.In)
+	c.Play(manifesttest.Start + 8_000)
+	p := c.Present()
+	var got []string
+	for line := range strings.Lines(string(p.AppendDateRanges(nil, &p.Renditions[0]))) {
+		id, rest, _ := strings.Cut(strings.TrimPrefix(line, `#EXT-X-DATERANGE:ID="`), `"`)
+		if _, lasts, ends := strings.Cut(rest, ",DURATION="); ends {
+			id += " ends after " + lasts[:5]
+		}
+		got = append(got, id)
+	}
+	want := []string{"a-out ends after 0.000", "a-out", "b-out", "b-out ends after 1.000", "b-then-out", "b-then-out ends after 1.000"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if list := p.Happening(manifesttest.Start + 4_001); len(list) > 0 || p.Passed(manifesttest.Start+4_001) != manifesttest.Start+4_000 {
+		t.Errorf("%+v are not over, the last was over at %d", list, p.Passed(manifesttest.Start+4_001)-manifesttest.Start)
+	}
+}

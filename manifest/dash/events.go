@@ -32,39 +32,51 @@ func happenings(p *manifest.Presentation, ps []period, elements []*mpd.Period) {
 		if i+1 < len(ps) {
 			to = ps[i+1].start
 		}
+		b := streams{period: elements[i], start: from, known: map[kindOf]*mpd.EventStreamType{}, told: map[section]bool{}}
 		for j := range list {
 			if e := &list[j]; (e.Start >= from || i == 0) && e.Start < to {
-				addEvent(elements[i], from, e)
+				b.add(e)
 			}
 		}
 	}
 }
 
-// addEvent adds an event to the stream of its scheme and value. One section may announce several things; here it counts once.
-func addEvent(period *mpd.Period, start int64, e *timeline.Event) {
-	scheme := e.Scheme
+// streams are the EventStreams of a period that begins at start, one for each scheme and value.
+type streams struct {
+	period *mpd.Period
+	start  int64
+	known  map[kindOf]*mpd.EventStreamType
+	told   map[section]bool
+}
+
+type kindOf struct{ scheme, value string }
+
+// section is one of SCTE 35 and its time. It may announce several things; here it counts once.
+type section struct {
+	of   kindOf
+	at   int64
+	data string
+}
+
+func (b *streams) add(e *timeline.Event) {
+	of := kindOf{e.Scheme, e.Value}
 	if e.Splice != nil {
-		scheme = schemeSignal
-	}
-	var stream *mpd.EventStreamType
-	for _, s := range period.EventStreams {
-		if string(s.SchemeIdUri) == scheme && s.Value == e.Value {
-			stream = s
-		}
-	}
-	if stream == nil {
-		stream = &mpd.EventStreamType{
-			SchemeIdUri: mpd.AnyURI(scheme), Value: e.Value, Timescale: mpd.Ptr(uint32(1000)), PresentationTimeOffset: uint64(max(start, 0)),
-		}
-		period.EventStreams = append(period.EventStreams, stream)
-	}
-	event := element(e)
-	for _, o := range stream.Events {
-		if e.Splice != nil && o.Signal != nil && o.PresentationTime == event.PresentationTime && o.Signal.Binary.Value == event.Signal.Binary.Value {
+		of.scheme = schemeSignal
+		s := section{of, e.Start, string(e.Data)}
+		if b.told[s] {
 			return
 		}
+		b.told[s] = true
 	}
-	stream.Events = append(stream.Events, event)
+	stream := b.known[of]
+	if stream == nil {
+		stream = &mpd.EventStreamType{
+			SchemeIdUri: mpd.AnyURI(of.scheme), Value: of.value, Timescale: mpd.Ptr(uint32(1000)), PresentationTimeOffset: uint64(max(b.start, 0)),
+		}
+		b.known[of] = stream
+		b.period.EventStreams = append(b.period.EventStreams, stream)
+	}
+	stream.Events = append(stream.Events, element(e))
 }
 
 func element(e *timeline.Event) *mpd.EventType {
@@ -94,8 +106,12 @@ func isText(data []byte) bool {
 	return true
 }
 
-// known is when the newest listed event became known, in milliseconds of Unix time.
-func known(p *manifest.Presentation) (ms int64) {
+// changed is when the events that are listed changed last, in milliseconds of Unix time: the newest became known, or the last one that is
+// over left the window.
+func changed(p *manifest.Presentation) (ms int64) {
+	if over := p.Passed(p.Oldest()); over > 0 {
+		ms = min(over+p.Plan.Grid.Start(uint64(p.Plan.Window), 1000), end(p))
+	}
 	for i := range p.Events {
 		ms = max(ms, p.Events[i].Known)
 	}

@@ -33,7 +33,7 @@ func Live(p manifest.Presentation) (manifest.Document, error) {
 	m.MaxSegmentDuration = duration(slotAndFrame(&p))
 	// No suggestedPresentationDelay: Shaka Player adds it to the latency that it aims at, the others prefer that one.
 	m.ServiceDescription = []*mpd.ServiceDescriptionType{serviceDescription(&p, latency(&p))}
-	newest := known(&p)
+	newest := changed(&p)
 	ps := periods(&p)
 	for _, pd := range ps {
 		e, err := livePeriod(&p, &pd)

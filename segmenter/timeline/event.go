@@ -143,7 +143,5 @@ const (
 	In
 )
 
-// Ends reports whether s comes back from where out left the programme.
-func (s *Splice) Ends(out *Splice) bool {
-	return s.Cue == In && out.Cue == Out && s.Event == out.Event && (s.Type == 0 && out.Type == 0 || s.Type == out.Type+1)
-}
+// Opening is the splice that left the programme where s comes back.
+func (s *Splice) Opening() Splice { return Splice{Event: s.Event, Type: max(s.Type, 1) - 1, Cue: Out} }
