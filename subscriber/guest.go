@@ -212,18 +212,9 @@ func (g *guest) announced(namespace []string, tokens []moqt.Token) error {
 // settle has the guest stay in the namespace's room, for what note notes unless it fails.
 func (g *guest) settle(namespace []string, tokens []moqt.Token, note func(*stay) error) error {
 	p, err := g.admit(namespace, tokens)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s := g.stays[spell(namespace)]
-	fresh := s == nil
-	if fresh {
-		s = &stay{guest: g, namespace: namespace, over: make(chan struct{})}
-	}
-	if err == nil && fresh && len(g.stays) == maxAnnounced {
-		err = errTooMuch
-	}
+	fresh := false
 	if err == nil {
-		err = note(s)
+		fresh, err = g.stay(namespace, p, note)
 	}
 	if err != nil {
 		g.r.complain(g, namespace, err)
@@ -232,8 +223,6 @@ func (g *guest) settle(namespace []string, tokens []moqt.Token, note func(*stay)
 	}
 	g.accepted()
 	if fresh {
-		g.stays[spell(namespace)] = s
-		g.r.enter(s, p)
 		g.r.cfg.Metrics.acceptPublisher()
 		g.r.log.Info("publisher came", "peer", g.addr, "namespace", FormatNamespace(namespace), "draft", g.session.Draft(),
 			"webtransport", g.conn.WebTransport())
@@ -241,11 +230,34 @@ func (g *guest) settle(namespace []string, tokens []moqt.Token, note func(*stay)
 	return nil
 }
 
-// guessed ends the session of a guest that shows one wrong token after the other; mu is held.
+// stay enters the room that p is the permit for, unless the guest is there already.
+func (g *guest) stay(namespace []string, p Permit, note func(*stay) error) (fresh bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.stays[spell(namespace)]
+	if fresh = s == nil; fresh {
+		s = &stay{guest: g, namespace: namespace, over: make(chan struct{})}
+		if len(g.stays) == maxAnnounced {
+			return true, errTooMuch
+		}
+	}
+	if err := note(s); err != nil {
+		return fresh, err
+	}
+	if fresh {
+		g.stays[spell(namespace)] = s
+		g.r.enter(s, p)
+	}
+	return fresh, nil
+}
+
+// guessed ends the session of a guest that shows one wrong token after the other.
 func (g *guest) guessed(err error) {
 	if !errors.Is(err, errBadToken) {
 		return
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.guesses++; g.guesses == maxGuesses {
 		g.dismiss(&moqt.SessionError{Code: dialect.NoEntry, Reason: errBadToken.Error(), Err: errBadToken})
 	}

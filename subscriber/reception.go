@@ -1,12 +1,14 @@
 package subscriber
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -125,18 +127,18 @@ func (r *Reception) Run(ctx context.Context, pc net.PacketConn) error {
 }
 
 // Watch tells f what is published by the Permit for the namespace, or for all below it, as it comes and goes, until ctx ends. What it is
-// told of twice has begun anew, or has another publisher. f is called by one goroutine.
+// told of twice has begun anew, or has another publisher. Of several it tells in the order in which they came. f is called by one goroutine.
 func (r *Reception) Watch(ctx context.Context, namespace []string, below bool, f func(namespace []string, active bool)) error {
 	known := map[string]room{}
 	for {
 		now, changed := r.by(namespace, below)
-		for key, was := range known {
+		for _, key := range slices.Sorted(maps.Keys(known)) {
 			if _, still := now[key]; !still {
-				f(was.namespace, false)
+				f(known[key].namespace, false)
 			}
 		}
-		for key, is := range now {
-			if known[key].renewed != is.renewed {
+		for _, is := range slices.SortedFunc(maps.Values(now), func(a, b room) int { return cmp.Compare(a.renewed, b.renewed) }) {
+			if known[spell(is.namespace)].renewed != is.renewed {
 				f(is.namespace, true)
 			}
 		}

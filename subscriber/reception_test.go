@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/internal/sim"
 	"github.com/moqpack/moqpack/internal/sim/live"
@@ -438,5 +440,30 @@ func TestWatchTellsWhatIsPublished(t *testing.T) {
 		is()
 		two.stop()
 		is("live/one false")
+	})
+}
+
+func TestWatchTellsInTheOrderInWhichTheyCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, anyUnder("live"))
+		var want []string
+		for _, name := range []string{"live/g", "live/c", "live/f", "live/a", "live/e", "live/b", "live/d"} {
+			h.encoder(studio(t, name), "moqt-18", sim.Dial{})
+			elapse(time.Second)
+			want = append(want, name)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var got []string
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = h.r.Watch(ctx, []string{"live"}, true, func(ns []string, _ bool) { got = append(got, strings.Join(ns, "/")) })
+		}()
+		elapse(time.Second)
+		cancel()
+		<-done
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
 	})
 }
