@@ -18,7 +18,7 @@ import (
 // go, until ctx ends. It reconnects for ever, and without a session no broadcast is known to exist. One that is told of twice has
 // begun anew. f is called by one goroutine at a time.
 //
-// A relay that says at once that it cannot do this is an error.
+// A relay that says at once that it cannot do this is an error. When ctx ends while there is no session, the error is a *Undiscovered.
 func Discover(ctx context.Context, c Config, f func(namespace []string, active bool)) error {
 	d := &discovery{prefix: c.Namespace, tell: f, active: map[string][]string{}}
 	c.Namespace = append(slices.Clip(c.Namespace), "*") // what is found is longer
@@ -30,9 +30,10 @@ func Discover(ctx context.Context, c Config, f func(namespace []string, active b
 	again := backoff{first: 100 * time.Millisecond, max: 5 * time.Second}
 	for at := s.relays[0]; ; at = s.after(at, err) {
 		began := time.Now()
+		broken := err
 		err = d.session(ctx, at)
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return d.undiscovered(ctx, broken)
 		}
 		if errors.Is(err, moqt.ErrNotSupported) && !d.works {
 			return err
@@ -44,10 +45,27 @@ func Discover(ctx context.Context, c Config, f func(namespace []string, active b
 		if time.Since(began) >= healthy {
 			again.reset()
 		}
-		if err := sleep(ctx, again.after(err)); err != nil {
-			return err
+		if sleep(ctx, again.after(err)) != nil {
+			return d.undiscovered(ctx, err)
 		}
 	}
+}
+
+// Undiscovered is that Discover was ended when it had no session that works.
+type Undiscovered struct {
+	Cause error // of its end
+	Last  error // why there is none
+}
+
+func (u *Undiscovered) Error() string { return fmt.Sprintf("%v: %v", u.Cause, u.Last) }
+
+func (u *Undiscovered) Unwrap() error { return u.Cause }
+
+func (d *discovery) undiscovered(ctx context.Context, last error) error {
+	if last == nil || len(d.active) > 0 {
+		return context.Cause(ctx)
+	}
+	return &Undiscovered{context.Cause(ctx), last}
 }
 
 // reporting is a session whose peer can be asked which broadcasts there are.

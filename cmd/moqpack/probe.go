@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,17 +26,19 @@ func probeCommand() *cobra.Command {
 	d := config.Duration(6 * time.Second)
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "probe RELAY --namespace NS",
+		Use:   "probe RELAY [--namespace NS]",
 		Short: "Say what a relay and a broadcast are like, and what moqpack would make of it",
 		Long: `Follow a broadcast for a while as serve does, and say what was negotiated, the catalog as it was understood and what of
 it was ignored, how groups and objects come, how far the live edge is behind the clock, which segments and parts would be
-made, and what to try if something does not work. The exit code is 1 if there is nothing that could be packaged.`,
-		Example: `  moqpack probe moqt://relay.example:443/moq --namespace live/studio1
+made, and what to try if something does not work. Without --namespace, list the broadcasts that the relay tells of, and if there is one
+alone, go on with that. The exit code is 1 if there is nothing that could be packaged.`,
+		Example: `  moqpack probe moqt://relay.example:443/moq
+  moqpack probe moqt://relay.example:443/moq --namespace live/studio1
   moqpack probe "moqt://relay.example?draft=16" --namespace live/studio1 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			f.channel.Relays = []string{args[0]}
-			r, err := probeBroadcast(c.Context(), c.ErrOrStderr(), &f.channel, time.Duration(d))
+			r, err := probeAny(c.Context(), c.ErrOrStderr(), &f.channel, time.Duration(d))
 			if err != nil {
 				return err
 			}
@@ -46,7 +49,11 @@ made, and what to try if something does not work. The exit code is 1 if there is
 			} else {
 				r.print(c.OutOrStdout())
 			}
-			if err == nil && !r.fit() {
+			switch {
+			case err != nil:
+			case r.Namespace == "":
+				err = errors.New("no broadcast was named, and none could be chosen")
+			case !r.fit():
 				err = fmt.Errorf("nothing that could be packaged within %s", d)
 			}
 			return err
@@ -56,6 +63,18 @@ made, and what to try if something does not work. The exit code is 1 if there is
 	c.Flags().Var(&d, "for", "how long to listen")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON instead of a table")
 	return c
+}
+
+// probeAny listens for d to the broadcast that is named or, if there is only one, to that.
+func probeAny(ctx context.Context, w io.Writer, ch *config.Channel, d time.Duration) (*report, error) {
+	if ch.Split(); ch.Namespace == "" {
+		namespace, r, err := choose(ctx, ch, d)
+		if r != nil || err != nil {
+			return r, err
+		}
+		ch.Namespace = namespace
+	}
+	return probeBroadcast(ctx, w, ch, d)
 }
 
 // probeBroadcast listens for d.

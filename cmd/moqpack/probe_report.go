@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -14,10 +16,10 @@ type report struct {
 	Relay     string   `json:"relay"`
 	Draft     string   `json:"draft,omitempty"`     // what was negotiated
 	Transport string   `json:"transport,omitempty"` // quic or webtransport
-	Namespace string   `json:"namespace"`
-	Phase     string   `json:"phase"`             // how far it came: connecting, waiting, live, ended
-	Seconds   float64  `json:"seconds"`           // listened
-	Catalog   string   `json:"catalog,omitempty"` // its version
+	Namespace string   `json:"namespace"`           // empty: none was named, and there is not one alone
+	Phase     string   `json:"phase"`               // how far it came: connecting, waiting, live, ended
+	Seconds   float64  `json:"seconds"`             // listened
+	Catalog   string   `json:"catalog,omitempty"`   // its version
 	Errors    []string `json:"errors,omitempty"`
 	Hints     []string `json:"hints,omitempty"`
 
@@ -80,6 +82,8 @@ func (r *report) hint(s subscriber.State) {
 	case r.Draft == "":
 		add("there is no session: are host and port right, does UDP get through, is the certificate to be believed (--tls-fingerprint, --insecure)?")
 		add("try another draft: ?draft=16, ?draft=18, ?draft=lite-05")
+	case strings.Contains(all, "ended by the peer") && blamed(all) != "":
+		add("this relay closed the session on parameter %s: try ?draft=%s, and leave out --token", blamed(all), other(r.Draft))
 	case strings.Contains(all, "ended by the peer"):
 		add("the relay closed the session: it may not speak all of %s; try another one, such as ?draft=%s", r.Draft, other(r.Draft))
 	case r.Catalog == "" && len(r.Tracks) == 0 && s.Phase <= subscriber.Waiting:
@@ -97,6 +101,19 @@ func (r *report) hint(s subscriber.State) {
 	}
 }
 
+// blamed is the parameter that the peer's words say it has closed a session for; empty: they do not.
+func blamed(words string) string {
+	m := regexp.MustCompile(`(?i)\bparam(?:eter)?s?\b[^0-9"]{0,16}\b(0x[0-9a-f]+|[0-9]+)\b`).FindStringSubmatch(words)
+	if m == nil {
+		return ""
+	}
+	n, err := strconv.ParseUint(m[1], 0, 62)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%#x", n)
+}
+
 // other is a draft of the other family.
 func other(draft string) string {
 	if draft == "moqt-16" {
@@ -107,6 +124,11 @@ func other(draft string) string {
 
 // print writes the report for people.
 func (r *report) print(w io.Writer) {
+	if r.Namespace == "" {
+		fmt.Fprintf(w, "%s: no broadcast is named\n", orNone(r.Relay, "nowhere"))
+		r.sections(w)
+		return
+	}
 	fmt.Fprintf(w, "%s from %s, namespace %s: %s after %.0f s", orNone(strings.TrimSpace(r.Draft+" "+r.Transport), "no session"), orNone(r.Relay, "nowhere"),
 		r.Namespace, r.Phase, r.Seconds)
 	if r.Catalog != "" {
@@ -124,8 +146,13 @@ func (r *report) print(w io.Writer) {
 		}
 		_ = t.Flush() // to a terminal or a pipe: who does not read does not want to know
 	}
+	r.sections(w)
+}
+
+// sections writes what comes in lists.
+func (r *report) sections(w io.Writer) {
 	section(w, fmt.Sprintf("broadcasts under %q that the relay tells of", r.Under), len(r.Namespaces), func(i int) string { return r.Namespaces[i] })
-	if r.Unlisted != "" && r.Draft != "" {
+	if r.Unlisted != "" && (r.Draft != "" || r.Namespace == "") {
 		fmt.Fprintf(w, "\nother broadcasts are not known: %s\n", r.Unlisted)
 	}
 	section(w, "ignored", len(r.Skipped), func(i int) string { return r.Skipped[i].Track + ": " + r.Skipped[i].Reason })

@@ -15,16 +15,27 @@ import (
 
 	"github.com/moqpack/moqpack/internal/sim"
 	"github.com/moqpack/moqpack/internal/sim/live"
+	"github.com/moqpack/moqpack/subscriber"
 )
 
-// onAir serves the demo's broadcast on loopback until the test ends, and returns where, and the flag to believe it with.
-func onAir(t *testing.T) (relay, trust string) {
+// onAir serves the demo's broadcast on loopback until the test ends, by other namespaces if there are any, and returns where, and the
+// flag to believe it with. An empty one is none at all.
+func onAir(t *testing.T, namespaces ...string) (relay, trust string) {
 	t.Helper()
-	b, err := live.Demo("demo")
-	if err != nil {
-		t.Fatal(err)
+	if namespaces == nil {
+		namespaces = []string{"demo"}
 	}
-	p, err := sim.New(sim.Config{Broadcasts: []live.Broadcast{b}})
+	var c sim.Config
+	for _, ns := range namespaces {
+		b, err := live.Demo("demo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Namespace = strings.Split(ns, "/"); ns != "" {
+			c.Broadcasts = append(c.Broadcasts, b)
+		}
+	}
+	p, err := sim.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +109,64 @@ func TestProbeSaysWhatToTry(t *testing.T) {
 		if err == nil || !strings.Contains(out, tt.want) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
+	}
+}
+
+func TestProbeFindsTheBroadcastThatIsAlone(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	relay, trust := onAir(t)
+	out, err := run(t, "probe", relay, trust, "--for", "3s", "--json")
+	if err != nil {
+		t.Fatal(err, out)
+	}
+	var r report
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Namespace != "demo" || r.Phase != "live" || len(r.Tracks) != 5 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestProbeSaysWhichBroadcastsThereAre(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	several, trust := onAir(t, "live/a", "live/b/c")
+	none, trustNone := onAir(t, "")
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"several":         {[]string{several, trust}, "  live/a\n  live/b/c\n\nwhat to try\n  choose one of these broadcasts"},
+		"none":            {[]string{none, trustNone}, "told of no broadcast within 2s"},
+		"not to be known": {[]string{several + "?draft=14", trust}, "does not tell which broadcasts"},
+		"no session":      {[]string{several}, "--tls-fingerprint"},
+	} {
+		out, err := run(t, append([]string{"probe", "--for", "2s"}, tt.args...)...)
+		if err == nil || !strings.Contains(err.Error(), "none could be chosen") || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+		out, err = run(t, append([]string{"probe", "--for", "2s", "--json"}, tt.args...)...)
+		var r report
+		if bad := json.Unmarshal([]byte(out), &r); bad != nil || err == nil || r.Namespace != "" || (name == "several") != slices.Equal(r.Namespaces, []string{"live/a", "live/b/c"}) {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+func TestAParameterIsBlamedOnlyInThePeersWords(t *testing.T) {
+	for words, want := range map[string]string{
+		`session ended by the peer (code 0x3: "unknown parameter 0x21"): closed`: "0x21",
+		`(code 0x3: "Unsupported parameter type: 33")`:                           "0x21",
+		`(code 0x3: "bad param 4")`:                                              "0x4",
+		`(code 0x3: "unknown parameter")`:                                        "",
+		`(code 0x3: "parameters": 7 of them`:                                     "",
+		`(code 0x3: "unexpected message 0x21")`:                                  "",
+		`parameter 99999999999999999999`:                                         "",
+	} {
+		if got := blamed(words); got != want {
+			t.Errorf("%s: %q, want %q", words, got, want)
+		}
+	}
+	r := report{Draft: "moqt-18", Errors: []string{`moqt session ended by the peer (code 0x3: "unknown parameter 0x21"): closed`}}
+	if r.hint(subscriber.State{}); len(r.Hints) != 1 || !strings.Contains(r.Hints[0], "parameter 0x21: try ?draft=16") {
+		t.Errorf("%q", r.Hints)
 	}
 }
 
