@@ -57,56 +57,102 @@ key_hash() { openssl x509 -in "$tmp/cert.pem" -noout -pubkey | openssl pkey -pub
 
 # row SCHEME ADDRESS DRAFT CATALOG PACKAGING NAMESPACE [THEN]: try it, once more if it fails, and write down what came of it. The
 # peer's name is in $peer, and what its files are called in $who. Where THEN is "restart", the relay is killed and started anew
-# while moqpack is live, and what is decoded is what came after.
+# while moqpack is live, and what is decoded is what came after. Where it is "played", browsers play it, too.
 row() {
-	local scheme=$1 draft=$3 catalog=$4 packaging=$5 then=${7:-} why result=works
-	if ! why=$(attempt "$@"); then
-		result="works the second time; the first: $why"
-		why=$(attempt "$@") || result="**fails**: $why"
-	fi
-	[ "$scheme" = https ] && scheme=WebTransport || scheme=QUIC
-	say "| $peer | $draft | $scheme | $catalog | $packaging | $then | $result |" | tee -a "$rows"
+	local scheme=$1 draft=$3 catalog=$4 packaging=$5 then=${7:-} name try
+	name=$(tr -c 'a-z0-9\n' - <<<"$who-$draft-$scheme-$catalog-$5-$then")
+	for try in 1 2; do attempt "$@" && break; done
+	note "$peer" "$draft" "$scheme" "$catalog" "$packaging" "$then"
 }
 
-# attempt SCHEME ADDRESS DRAFT CATALOG PACKAGING NAMESPACE [THEN] serves and decodes it. If that fails it says why.
+# note PEER DRAFT SCHEME CATALOG PACKAGING THEN writes the row of $name down.
+note() {
+	local scheme=QUIC then=$6
+	[ "$3" = https ] && scheme=WebTransport
+	[ "$then" = played ] && then=
+	say "| $1 | $2 | $scheme | $4 | $5 | $then | $(verdict hls) | $(verdict dash) | $(verdict browser) |" | tee -a "$rows"
+}
+
+# came WHAT WORDS: what came of WHAT in this try, "works" or why it does not; the latter fails.
+came() { say "${*:2}" >"$tmp/$name-$1-$try"; [ "$2" = works ]; }
+
+# verdict WHAT is what came of it in the tries that there were, if it was tried.
+verdict() {
+	local first second
+	first=$(cat "$tmp/$name-$1-1" 2>/dev/null) || true
+	second=$(cat "$tmp/$name-$1-2" 2>/dev/null) || second=$first
+	case "${first:-$second},$second" in
+	, | works,works) say "$second" ;;
+	*,works) say "works the second time; the first: $first" ;;
+	works,*) say "works the first time; the second: $second" ;;
+	*) say "**fails**: $second" ;;
+	esac
+}
+
+# attempt SCHEME ADDRESS DRAFT CATALOG PACKAGING NAMESPACE [THEN] serves it and reads it, and says by "came" what came of it.
 attempt() {
-	local scheme=$1 at=$2 draft=$3 catalog=$4 namespace=$6 then=${7:-} name port failed=0 asked=$3 only=quic
-	name=$(tr -c 'a-z0-9\n' - <<<"$who-$draft-$scheme-$catalog-$5-$then")
+	local scheme=$1 at=$2 draft=$3 catalog=$4 namespace=$6 then=${7:-} port failed=0 asked=$3 only=quic
 	[ "$scheme" = https ] && only=wt
 	port=$(free_port tcp)
 	start "serve-$name" "$tmp/moqpack" serve -v --relay "$scheme://$at/?draft=$draft&transport=$only" --namespace "$namespace" \
 		--catalog "$catalog" --name peer --insecure --http "127.0.0.1:$port"
-	follow "$name" "http://127.0.0.1:$port/peer" "$then" "${at##*:}" || failed=1
-	stop "serve-$name" >/dev/null || { say "moqpack does not end on SIGINT"; failed=1; }
+	follow "http://127.0.0.1:$port" "$then" "${at##*:}" || failed=1
+	stop "serve-$name" >/dev/null || { came hls "moqpack does not end on SIGINT"; failed=1; }
 	[ "$draft" = 14 ] && asked=moq-00
-	[ "$failed" = 1 ] || grep -q "phase=live.* draft=[a-z-]*$asked\b" "$ARTEFACTS/serve-$name.log" || { say "another draft was agreed on"; failed=1; }
+	[ "$failed" = 1 ] || grep -q "phase=live.* draft=[a-z-]*$asked\b" "$ARTEFACTS/serve-$name.log" ||
+		{ came hls "another draft was agreed on"; failed=1; }
 	return $failed
 }
 
-# follow NAME URL NOTE UDP says why it does not work, and fails.
+# follow ORIGIN THEN UDP reads the channel "peer" as HLS and as DASH. All that reads it at once costs the time of one.
 follow() {
-	local before media
-	ready "$2" 40 || { last_words "$1"; return 1; }
-	if [ "$3" = restart ]; then
+	local origin=$1 base=$1/peer before media failed=0
+	ready "$base" 40 || { came hls "$(last_words "$name")"; return; }
+	if [ "$2" = restart ]; then
 		stop moq-relay >/dev/null 2>&1
-		relay_up "$4"
-		media=$(first_variant "$2/index.m3u8")
+		relay_up "$3"
+		media=$(first_variant "$base/index.m3u8")
 		before=$(next_segment "$media")
-		until_ok 90 beyond "$media" $((before + 5)) >/dev/null || { say "not live again"; return 1; }
+		until_ok 90 beyond "$media" $((before + 5)) >/dev/null || { came hls "not live again"; return; }
 	fi
-	decode "peer-$1-index" 8 "$2/index.m3u8" >/dev/null && decode "peer-$1-legacy" 8 "$2/legacy.m3u8" >/dev/null && return 0
-	if grep -q 'ends prematurely at 0' "$ARTEFACTS/ffmpeg-peer-$1-"*.log; then
-		grep -q 'no media arrives' "$ARTEFACTS/serve-$1.log" && say "the publisher fell silent, and what it left out is listed as a gap" ||
-			say "media is missing, and listed as a gap"
-		return 1
-	fi
-	say "ffmpeg: $(cat "$ARTEFACTS/ffmpeg-peer-$1-"*.log | grep -v "duplicated MOOV" | head -n 1 | sed "s, @ 0x[0-9a-f]*,," | tr '|' '/')"
-	return 1
+	reads hls index.m3u8 legacy.m3u8 &
+	reads dash legacy.mpd || failed=1
+	wait $! || failed=1
+	[ "$2" != played ] || plays || failed=1
+	return $failed
+}
+
+# reads WHAT DOCUMENT...: ffmpeg decodes eight seconds of each.
+reads() {
+	local what=$1 document log
+	shift
+	for document in "$@"; do
+		decode "peer-$name-$document" 8 "$base/$document" >/dev/null && continue
+		log=$ARTEFACTS/ffmpeg-peer-$name-$document.log
+		if ! grep -q 'ends prematurely at 0' "$log"; then
+			came "$what" "ffmpeg: $(grep -v "duplicated MOOV" "$log" | head -n 1 | sed "s, @ 0x[0-9a-f]*,," | tr '|' '/')"
+		elif grep -q 'no media arrives' "$ARTEFACTS/serve-$name.log"; then
+			came "$what" "the publisher fell silent, and what it left out is listed as a gap"
+		else
+			came "$what" "media is missing, and listed as a gap"
+		fi
+		return
+	done
+	came "$what" works
+}
+
+# plays has hls.js and dash.js play it in Chromium.
+plays() {
+	local log=$ARTEFACTS/players-$name.log why
+	(cd .ci/e2e && ARTEFACTS=$ARTEFACTS/players-$name node players.mjs --set peer --channel peer --seconds 10 "$origin") >"$log" 2>&1 &&
+		came browser works && return
+	why=$(grep -m 1 'FAIL ' "$log") || true
+	came browser "${why:-the players do not start}"
 }
 
 # to_us SCHEME DRAFT PACKAGING NAMESPACE COMMAND...: a row about a publisher that connects to moqpack, which listens at PORT.
 to_us() {
-	local scheme=$1 draft=$2 packaging=$3 namespace=$4 name udp port result=works why
+	local scheme=$1 draft=$2 packaging=$3 namespace=$4 name udp port try=1
 	name=to-us-$who-$2-$1
 	shift 4
 	udp=$(free_port udp)
@@ -114,11 +160,10 @@ to_us() {
 	start "serve-$name" "$tmp/moqpack" serve -v --listen "127.0.0.1:$udp" --namespace "$namespace" --name peer --http "127.0.0.1:$port"
 	until_ok 10 get "http://127.0.0.1:$port/livez" >/dev/null || true
 	start "publish-$name" "${@//PORT/$udp}"
-	why=$(follow "$name" "http://127.0.0.1:$port/peer" "" "$udp") || result="**fails**: $why"
+	follow "http://127.0.0.1:$port" "" "$udp" || true
 	stop "publish-$name" >/dev/null || true
-	stop "serve-$name" >/dev/null || result="**fails**: moqpack does not end on SIGINT"
-	[ "$scheme" = https ] && scheme=WebTransport || scheme=QUIC
-	say "| $peer, which connects to us | $draft | $scheme | auto | $packaging |  | $result |" | tee -a "$rows"
+	stop "serve-$name" >/dev/null || came hls "moqpack does not end on SIGINT" || true
+	note "$peer, which connects to us" "$draft" "$scheme" auto "$packaging" ""
 }
 
 # ready URL SECONDS: there are four segments, and a picture is listed. Audio can be listed a segment earlier, and ffmpeg reads the list once.
@@ -178,7 +223,7 @@ eyevinn() {
 		udp=$(free_port udp)
 		[ "$draft" = 14 ] && protocol=moq-00 || protocol=moqt-$draft
 		start publisher-peer "$tmp/publisher" -listen "127.0.0.1:$udp" -protocol "$protocol" "${clips[@]}"
-		row moqt "127.0.0.1:$udp" "$draft" msf cmaf interop/studio1
+		row moqt "127.0.0.1:$udp" "$draft" msf cmaf interop/studio1 played
 		stop publisher-peer
 		to_us moqt "$draft" cmaf interop/studio1 "$tmp/publisher" -connect 127.0.0.1:PORT -protocol "$protocol" "${clips[@]}"
 	done
@@ -192,9 +237,9 @@ aiomoqt() {
 		through_aiomoqt https "$draft" cmaf
 	done
 	for draft in 18 22 16; do through_aiomoqt moqt "$draft" loc; done
-	through_aiomoqt https 18 loc
+	played=played through_aiomoqt https 18 loc
 	through_aiomoqt moqt 18 "loc, audio in datagrams" --packaging loc --datagram
-	through_aiomoqt moqt 18 locmaf
+	played=played through_aiomoqt moqt 18 locmaf
 	through_aiomoqt https 22 locmaf
 	local who=aiomoqt peer="aiomoqt $AIOMOQT"
 	to_us moqt 18 loc interop/film "$(wheel)" -m aiomoqt.tools.pub_media moqt://localhost:PORT/ -N interop/film --mp4 "$tmp/film.mp4" -k \
@@ -215,7 +260,7 @@ through_aiomoqt() {
 	start aiomoqt-relay "$python" -m aiomoqt.tools.moq_interop_relay --bind 127.0.0.1 --port "$udp" --cert "$tmp/cert.pem" --key "$tmp/key.pem" \
 		--dual --draft "$draft"
 	aiomoqt_publishes "$udp" "$draft" "$@"
-	row "$scheme" "localhost:$udp" "$draft" msf "$packaging" interop/film
+	row "$scheme" "localhost:$udp" "$draft" msf "$packaging" interop/film "${played:-}"
 	stop aiomoqt-publisher || true
 	stop aiomoqt-relay >/dev/null || true # it does not end on SIGINT
 }
@@ -233,18 +278,20 @@ aiomoqt_publishes() {
 
 # cloudflare: its relay, with its publisher and with aiomoqt's.
 cloudflare() {
-	local relay publisher udp scheme who=cloudflare peer="moq-relay-ietf $MOQ_RELAY_IETF, moq-pub $MOQ_PUB"
+	local relay publisher udp who=cloudflare peer="moq-relay-ietf $MOQ_RELAY_IETF, moq-pub $MOQ_PUB"
 	relay=$(crate moq-relay-ietf "$MOQ_RELAY_IETF" moq-relay-ietf)
 	publisher=$(crate moq-pub "$MOQ_PUB" moq-pub)
 	certificate
 	udp=$(free_port udp)
 	start cloudflare-relay "$relay" --bind "127.0.0.1:$udp" --tls-cert "$tmp/cert.pem" --tls-key "$tmp/key.pem" --coordinator-file "$tmp/coordinator.json"
 	start cloudflare-publisher bash -c "sleep 2; moq_pub $udp $publisher"
-	for scheme in moqt https; do row "$scheme" "localhost:$udp" 18 warp cmaf cf/live; done
+	row moqt "localhost:$udp" 18 warp cmaf cf/live played
+	row https "localhost:$udp" 18 warp cmaf cf/live
 	stop cloudflare-publisher || true
 	peer="moq-relay-ietf $MOQ_RELAY_IETF, aiomoqt $AIOMOQT" who=cloudflare-aiomoqt
 	aiomoqt_publishes "$udp" 18 --packaging loc
-	for scheme in moqt https; do row "$scheme" "localhost:$udp" 18 msf loc interop/film; done
+	row moqt "localhost:$udp" 18 msf loc interop/film
+	row https "localhost:$udp" 18 msf loc interop/film played
 	stop aiomoqt-publisher || true
 	stop cloudflare-relay || true
 }
@@ -267,9 +314,10 @@ moq_dev() {
 	for_drafts hang cmaf fmp4.hang
 	wait $!
 	for draft in 18 16 moq-lite-05; do row https "localhost:$udp" "$draft" hang cmaf fmp4.hang; done
-	row https "localhost:$udp" 18 msf cmaf fmp4.hang
+	row https "localhost:$udp" 18 msf cmaf fmp4.hang played
 	start moq-flv bash -c "moq_import flv $udp $cli"
-	for draft in 18 16 moq-lite-05; do row moqt "localhost:$udp" "$draft" hang legacy flv.hang; done
+	row moqt "localhost:$udp" 18 hang legacy flv.hang played
+	for draft in 16 moq-lite-05; do row moqt "localhost:$udp" "$draft" hang legacy flv.hang; done
 	stop moq-flv || true
 	for draft in 18 moq-lite-05; do row moqt "localhost:$udp" "$draft" msf cmaf fmp4.hang restart; done
 	stop moq-fmp4 || true
@@ -291,11 +339,10 @@ for_drafts() {
 browser() {
 	local udp=$1 who=browser peer
 	peer="@moq/publish $(sed -n 's,.*"@moq/publish": "\(.*\)".*,\1,p' .ci/interop/browser/package.json) in Chromium, moq-relay $MOQ_RELAY"
-	(cd .ci/e2e && npm ci --ignore-scripts --no-audit --no-fund) >"$ARTEFACTS/npm.log" 2>&1
-	(cd .ci/interop/browser && npm ci --ignore-scripts --no-audit --no-fund) >>"$ARTEFACTS/npm.log" 2>&1
+	(cd .ci/interop/browser && npm ci --ignore-scripts --no-audit --no-fund) >"$ARTEFACTS/npm-browser.log" 2>&1
 	start browser node .ci/interop/browser/publish.mjs "https://127.0.0.1:$udp/" cam.hang "$(key_hash)"
 	until_ok 60 grep -q 'broadcast=cam.hang active=true' "$ARTEFACTS/browser.log" || true
-	row moqt "localhost:$udp" 18 hang legacy cam.hang
+	row moqt "localhost:$udp" 18 hang legacy cam.hang played
 	row moqt "localhost:$udp" moq-lite-05 hang legacy cam.hang
 	row https "localhost:$udp" 18 hang legacy cam.hang
 	stop browser || true
@@ -320,6 +367,7 @@ all_of() {
 
 step_peers() {
 	: >"$rows"
+	(cd .ci/e2e && npm ci --ignore-scripts --no-audit --no-fund) >"$ARTEFACTS/npm.log" 2>&1
 	go build -o "$tmp/moqpack" ./cmd/moqpack
 	certificate
 	all_of eyevinn aiomoqt cloudflare & # two at once: what they do most is to wait
@@ -337,8 +385,8 @@ table() {
 		sed '/^<!-- rows -->$/q' "$doc"
 		say "Run on $(date -u +%Y-%m-%d) at $(git rev-parse --short HEAD)."
 		say
-		say "| peer | draft | transport | catalog | packaging | then | result |"
-		say "|---|---|---|---|---|---|---|"
+		say "| peer | draft | transport | catalog | packaging | then | HLS | DASH | in Chromium |"
+		say "|---|---|---|---|---|---|---|---|---|"
 		sort -V "$rows"
 		sed -n '/^<!-- end of rows -->$/,$p' "$doc"
 	} >"$tmp/interop.md"
