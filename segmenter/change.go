@@ -12,16 +12,24 @@ const (
 // established is how many segments a rendition has when there are viewers, who may not see all those that come later.
 const established = 3
 
-// joining is the change with which a rendition comes that has just begun; 0 when it is one of those that make the beginning.
-func (s *Segmenter) joining() uint64 {
+// joins says with which change a rendition is to come that the catalog lists for the first time; none when it is one of those that make
+// the beginning. It is by the catalog, which all instances get at about the same time, and not by the media.
+func (s *Segmenter) joins(t *track) {
 	out := s.output.Load()
-	if out == nil || !slices.ContainsFunc(out.Renditions, func(r Rendition) bool { return len(r.Timeline.Load().Segments) >= established }) {
-		return 0
+	if out != nil && slices.ContainsFunc(out.Renditions, func(r Rendition) bool { return len(r.Timeline.Load().Segments) >= established }) {
+		t.from = uint64(s.newest() + joinsAfter)
 	}
-	if k := len(s.changes); k > 0 && s.changes[k-1] > uint64(s.newest()+leavesAfter) {
-		return s.changes[k-1] // others come, too
+}
+
+// come notes the change with which a rendition comes that has just begun, which may have taken its time.
+func (s *Segmenter) come(t *track) {
+	t.announced = true
+	if t.from <= uint64(max(s.newest()+leavesAfter, 0)) {
+		s.joins(t)
 	}
-	return s.after(joinsAfter)
+	if t.from > 0 {
+		s.note(t.from)
+	}
 }
 
 // leave notes that the broadcast has no longer what the others are about to go on without. Their timelines end later: who waits for
@@ -32,20 +40,19 @@ func (s *Segmenter) leave(gone []*track) {
 		switch {
 		case t.line == nil || t.line.Load().Empty():
 		case slices.Contains(gone, t):
-			s.former = append(slices.Clip(s.former), Rendition{t.info, t.line, t.from, s.after(leavesAfter), place})
+			until := uint64(s.newest() + leavesAfter)
+			s.note(until)
+			s.former = append(slices.Clip(s.former), Rendition{t.info, t.line, t.from, until, place})
 		default:
 			place++
 		}
 	}
 }
 
-// after notes a change so many slots after the newest one, and returns it.
-func (s *Segmenter) after(slots int64) uint64 {
-	n := uint64(s.newest() + slots)
-	if at, found := slices.BinarySearch(s.changes, n); !found {
-		s.changes = slices.Insert(slices.Clone(s.changes), at, n)
+func (s *Segmenter) note(change uint64) {
+	if at, found := slices.BinarySearch(s.changes, change); !found {
+		s.changes = slices.Insert(slices.Clone(s.changes), at, change)
 	}
-	return n
 }
 
 // forget drops what the window shows no longer. The newest of the changes before it began what it shows.

@@ -86,6 +86,20 @@ func TestWhoWatchesLearnsOfRenditionsByAChange(t *testing.T) {
 	c.wantSpans([]span{{"v", 0, 0, 0}}, []span{{"a", 12, 50, 1}, {"b", 7, 50, 1}}, 12, 50)
 }
 
+func TestWhatTakesItsTimeComesWithAChange(t *testing.T) {
+	v, a := plain()
+	all := interleave(v.seconds(t, 40), a.seconds(t, 40))
+	c := newChannel(t, cfg(), v, a)
+	for _, o := range all {
+		if at := float64(o.at)/1e6 - unix; at < 25 && o.track == "v" || at > 20 && at < 40 && o.track == "a" {
+			c.send(o)
+		}
+	}
+	if from := int64(c.line("a").From - zero); from < 10 || from > 14 {
+		t.Errorf("it comes with slot %d", from)
+	}
+}
+
 func TestWhatComesWhileAChannelBeginsIsNoChange(t *testing.T) {
 	v, a := plain()
 	all := interleave(v.seconds(t, 20), a.seconds(t, 20))

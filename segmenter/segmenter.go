@@ -96,6 +96,7 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 		t := s.track(info.Name)
 		if t == nil {
 			t = newTrack(info.Kind)
+			s.joins(t)
 		}
 		if e := t.describe(&info); e != nil {
 			err = join(err, &BadInput{Track: info.Name, Err: e})
@@ -258,7 +259,7 @@ func (s *Segmenter) announce() {
 			continue
 		}
 		if !t.announced {
-			t.from, t.announced = s.joining(), true
+			s.come(t)
 		}
 		lines = append(lines, Rendition{Track: t.info, Timeline: t.line, From: t.from})
 	}

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { artefacts, browse, Checks, here, quantile, serve, sleep, watch } from './lib.mjs';
 
 const LATEST_MS = 30000; // to learn, to switch or to come back: plain views are three segments behind, and a period begins three ahead
-const LOOK_MS = 3000; // how long it is looked at then
+const LOOK_MS = 3000; // how long it must play then
 const LIVE = 10; // seconds from glass to glass that still are live; of plain views more
 
 // late: comes when everything is there. once: reads what there is to choose from when it begins.
@@ -48,35 +48,40 @@ function newest(v, kind) {
   return asked.split(`/${options.channel}/`).at(-1).split('/')[0];
 }
 
-// until samples the viewers twice a second until all are where they should be, and LOOK_MS more: where shows in the last sample. It
-// then judges each by the time it was looked at: it is there, the picture moves, sound is decoded, and both are live. The barcode
-// starts anew every 32 s, so that the player's word counts if it is worse.
-async function until(viewers, what, where) {
-  const begun = Date.now();
-  const there = new Map();
-  for (let end = begun + LATEST_MS; Date.now() < end; await sleep(500)) {
-    await Promise.all(viewers.map(async (v) => {
-      v.samples.push(await look(v));
-      if (!there.has(v) && where(v, v.samples.at(-1))) there.set(v, Date.now() - begun);
-    }));
-    if (there.size === viewers.length && end === begun + LATEST_MS) end = Date.now() + LOOK_MS;
-  }
-  for (const v of viewers) judge(v, what, where, there.get(v));
-}
-
-function judge(v, what, where, after) {
+// plays looks at the last seconds: the picture moves, sound is decoded, and both are live. The barcode starts anew every 32 s, so that
+// the player's word counts if it is worse.
+function plays(v) {
   const z = v.samples.at(-1);
-  const last = v.samples.filter((s) => s.now > z.now - LOOK_MS);
+  const last = v.samples.filter((s) => s.now >= z.now - LOOK_MS - 500);
   const a = last[0];
   const wall = (z.now - a.now) / 1000;
   const fps = (z.frames - a.frames) / wall;
   const behind = quantile(last.map((s) => Math.max(s.glass ?? NaN, s.latency || 0)), 0.5);
-  const fatal = z.faults.filter((f) => f.fatal);
-  const plays = fps > 15 && z.audioBytes > a.audioBytes && z.time - a.time > 0.7 * wall && behind < (v.live ?? LIVE);
-  const ok = checks.check(after !== undefined && where(v, z) && plays && fatal.length === 0, `${v.name}: ${what}`,
-    `after ${after === undefined ? 'never' : `${(after / 1000).toFixed(1)} s`}; ${fps.toFixed(1)} frames a second, ${behind.toFixed(2)} s behind; `
-    + `${newest(v, 'video')}, ${newest(v, 'audio')}, ${z.width} wide, of ${z.choice.languages} and ${z.choice.heights}`);
-  if (!ok) for (const e of [...z.faults.map((f) => f.what), ...v.log.bad].slice(-10)) console.log(`       ${e.slice(0, 300)}`);
+  const ok = wall * 1000 >= LOOK_MS && fps > 15 && z.audioBytes > a.audioBytes && z.time - a.time > 0.7 * wall && behind < (v.live ?? LIVE)
+    && !z.faults.some((f) => f.fatal);
+  return { ok, how: `${fps.toFixed(1)} frames a second, ${behind.toFixed(2)} s behind` };
+}
+
+// until samples the viewers twice a second until each has been where it should be for LOOK_MS and plays.
+async function until(viewers, what, where) {
+  const begun = Date.now();
+  const since = new Map(); // when a viewer got there
+  const done = new Map(); // when it had been there for long enough
+  while (Date.now() < begun + LATEST_MS && done.size < viewers.length) {
+    await sleep(500);
+    await Promise.all(viewers.map(async (v) => {
+      v.samples.push(await look(v));
+      if (!where(v, v.samples.at(-1))) since.delete(v);
+      else if (!since.has(v)) since.set(v, Date.now());
+      if (!done.has(v) && since.has(v) && Date.now() - since.get(v) >= LOOK_MS && plays(v).ok) done.set(v, Date.now() - begun);
+    }));
+  }
+  for (const v of viewers) {
+    const z = v.samples.at(-1);
+    const ok = checks.check(done.has(v), `${v.name}: ${what}`, `${done.has(v) ? `after ${(done.get(v) / 1000).toFixed(1)} s` : 'never'}; `
+      + `${plays(v).how}; ${newest(v, 'video')}, ${newest(v, 'audio')}, ${z.width} wide, of ${z.choice.languages} and ${z.choice.heights}`);
+    if (!ok) for (const e of [...z.faults.map((f) => f.what), ...v.log.bad].slice(-10)) console.log(`       ${e.slice(0, 300)}`);
+  }
 }
 
 async function update(what) {

@@ -5,8 +5,8 @@ player = {
   latency: () => dash.getCurrentLiveLatency(),
   languages: () => dash.getTracksFor('audio').map((t) => t.lang),
   heights: () => dash.getRepresentationsByType('video').map((r) => r.height),
-  speak: (language) => dash.setCurrentTrack(dash.getTracksFor('audio').find((t) => t.lang === language)),
-  show: (height) => {
+  choose: (language, height) => {
+    dash.setCurrentTrack(dash.getTracksFor('audio').find((t) => t.lang === language));
     dash.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });
     dash.setRepresentationForTypeById('video', dash.getRepresentationsByType('video').find((r) => r.height === height).id);
   },

@@ -6,8 +6,10 @@ player = {
   latency: () => hls.latency,
   languages: () => hls.audioTracks.map((t) => t.lang),
   heights: () => hls.levels.map((l) => l.height),
-  speak: (language) => { hls.audioTrack = hls.audioTracks.findIndex((t) => t.lang === language); },
-  show: (height) => { hls.nextLevel = hls.levels.findIndex((l) => l.height === height); },
+  choose: (language, height) => {
+    hls.audioTrack = hls.audioTracks.findIndex((t) => t.lang === language);
+    hls.nextLevel = hls.levels.findIndex((l) => l.height === height);
+  },
 };
 hls.on(Hls.Events.ERROR, (_, e) => fault(e.fatal, `${e.type} ${e.details} ${e.error?.message ?? ''}`));
 // It goes on asking for a language that the broadcast has no longer, so that the page has to choose another one.

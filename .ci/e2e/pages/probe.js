@@ -61,9 +61,6 @@ window.probe = () => {
 
 // What there is to choose from: the languages of the sound and the heights of the picture, each once; and how to choose.
 window.choice = () => ({ languages: [...new Set(player.languages())].sort(), heights: [...new Set(player.heights())].sort() });
-window.choose = (language, height) => {
-  player.speak(language);
-  player.show(height);
-};
+window.choose = (language, height) => player.choose(language, height);
 
 const source = new URLSearchParams(location.search).get('src');

@@ -4,12 +4,11 @@ shaka.polyfill.installAll();
 const p = new shaka.Player();
 player = {
   latency: () => p.getStats().liveLatency,
-  languages: () => p.getAudioTracks().map((t) => t.language),
-  heights: () => p.getVideoTracks().map((t) => t.height),
-  speak: (language) => p.selectAudioTrack(p.getAudioTracks().find((t) => t.language === language)),
-  show: (height) => {
+  languages: () => p.getVariantTracks().map((t) => t.language),
+  heights: () => p.getVariantTracks().map((t) => t.height),
+  choose: (language, height) => {
     p.configure({ abr: { enabled: false } });
-    p.selectVideoTrack(p.getVideoTracks().find((t) => t.height === height));
+    p.selectVariantTrack(p.getVariantTracks().find((t) => t.language === language && t.height === height));
   },
 };
 // The player decides after the event whether it can go on from an error of the network, and says so in the error.
