@@ -52,12 +52,12 @@ function newest(v, kind) {
 // the player's word counts if it is worse.
 function plays(v) {
   const z = v.samples.at(-1);
-  const last = v.samples.filter((s) => s.now >= z.now - LOOK_MS - 500);
-  const a = last[0];
+  const a = v.samples.findLast((s) => s.now <= z.now - LOOK_MS) ?? z;
+  const last = v.samples.filter((s) => s.now >= a.now);
   const wall = (z.now - a.now) / 1000;
   const fps = (z.frames - a.frames) / wall;
   const behind = quantile(last.map((s) => Math.max(s.glass ?? NaN, s.latency || 0)), 0.5);
-  const ok = wall * 1000 >= LOOK_MS && fps > 15 && z.audioBytes > a.audioBytes && z.time - a.time > 0.7 * wall && behind < (v.live ?? LIVE)
+  const ok = fps > 15 && z.audioBytes > a.audioBytes && z.time - a.time > 0.7 * wall && behind < (v.live ?? LIVE)
     && !z.faults.some((f) => f.fatal);
   return { ok, how: `${fps.toFixed(1)} frames a second, ${behind.toFixed(2)} s behind` };
 }
