@@ -4,7 +4,7 @@
 //
 //   node ending.mjs http://127.0.0.1:8080 http://127.0.0.1:4444
 import { parseArgs } from 'node:util';
-import { artefacts, browse, Checks, here, serve, sleep, watch } from './lib.mjs';
+import { artefacts, browse, Checks, here, open, serve, sleep } from './lib.mjs';
 import { join } from 'node:path';
 
 const LATEST_MS = 20000; // to come to the end: plain views are three segments behind it
@@ -29,14 +29,7 @@ const { values: options, positionals: [origin, control] } = parseArgs({
 const pages = await serve(here);
 const browser = await browse();
 const checks = new Checks();
-
-async function open(c) {
-  const page = await browser.context.newPage();
-  const src = encodeURIComponent(`${origin}/${options.channel}/${c.path}`);
-  const viewer = { ...c, page, log: watch(page) };
-  await page.goto(`${pages.url}/pages/${c.page}.html?src=${src}`);
-  return viewer;
-}
+const start = (c) => open(browser, pages, `${origin}/${options.channel}`, c);
 
 const look = (v) => v.page.evaluate(() => ({ ...window.probe(), ended: document.querySelector('video').ended }));
 
@@ -59,7 +52,7 @@ async function close(viewers, what) {
 
 try {
   const chosen = cases.filter((c) => !options.only || c.name === options.only);
-  const viewers = await Promise.all(chosen.map(open));
+  const viewers = await Promise.all(chosen.map(start));
   for (const v of viewers) checks.check((await until(v, 20000, (s) => s.frames > 100)).frames > 100, `${v.name}: plays live`);
   const answer = await fetch(`${control}/end`, { method: 'POST' });
   if (!answer.ok) throw new Error(`end: ${answer.status}`);
@@ -70,7 +63,7 @@ try {
   await close(viewers, 'live');
   await sleep(GOODBYE_MS);
 
-  const late = await Promise.all(chosen.map(open));
+  const late = await Promise.all(chosen.map(start));
   await Promise.all(late.map(async (v) => {
     const a = await until(v, 15000, (s) => s.frames > 25);
     const z = await until(v, 5000, (s) => s.frames > a.frames + 75);

@@ -50,6 +50,14 @@ export async function browse(more = []) {
   };
 }
 
+// open has the page of a case play its path beneath base, which is the URL of a channel, and watches it.
+export async function open(browser, pages, base, c) {
+  const page = await browser.context.newPage();
+  const viewer = { ...c, page, log: watch(page), samples: [] };
+  await page.goto(`${pages.url}/pages/${c.page}.html?src=${encodeURIComponent(`${base}/${c.path}`)}`);
+  return viewer;
+}
+
 // watch keeps a log of every response and failed request of a page.
 export function watch(page) {
   const log = { responses: 0, bad: [], failed: [], counts: {}, console: [], urls: [] };

@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { artefacts, browse, Checks, here, quantile, serve, sleep, watch } from './lib.mjs';
+import { artefacts, browse, Checks, here, open, quantile, serve, sleep } from './lib.mjs';
 
 const LATEST_MS = 30000; // to learn, to switch or to come back: plain views are three segments behind, and a period begins three ahead
 const LOOK_MS = 3000; // how long it must play then
@@ -31,14 +31,7 @@ const { values: options, positionals: [origin, control] } = parseArgs({
 const pages = await serve(here);
 const browser = await browse();
 const checks = new Checks();
-
-async function open(c) {
-  const page = await browser.context.newPage();
-  const src = encodeURIComponent(`${origin}/${options.channel}/${c.path}`);
-  const viewer = { ...c, page, log: watch(page), samples: [] };
-  await page.goto(`${pages.url}/pages/${c.page}.html?src=${src}`);
-  return viewer;
-}
+const start = (c) => open(browser, pages, `${origin}/${options.channel}`, c);
 
 const look = (v) => v.page.evaluate(() => ({ ...window.probe(), choice: window.choice() }));
 
@@ -101,12 +94,12 @@ const offered = (s) => s.choice.languages.includes('sv') && s.choice.heights.inc
 
 try {
   const chosen = cases.filter((c) => !options.only || c.name === options.only);
-  const viewers = await Promise.all(chosen.filter((c) => !c.late).map(open));
+  const viewers = await Promise.all(chosen.filter((c) => !c.late).map(start));
   await until(viewers, 'plays what there is', (v, s) => s.frames > 100 && !offered(s));
 
   await update('add=audio-sv&add=video-270');
   await listed(/LANGUAGE="sv"[^]*RESOLUTION=480x270/);
-  viewers.push(...await Promise.all(chosen.filter((c) => c.late).map(open)));
+  viewers.push(...await Promise.all(chosen.filter((c) => c.late).map(start)));
   await until(viewers, 'plays on, and learns of what is new if it can', (v, s) => s.frames > 50 && (v.once || offered(s)));
 
   const choosers = viewers.filter((v) => !v.once);
