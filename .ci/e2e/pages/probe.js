@@ -3,13 +3,13 @@
 
 const video = document.querySelector('video');
 const events = { waiting: 0, playing: 0, seeking: 0, error: 0 };
-const faults = []; // what a player reported: {fatal, what}
+const faults = []; // what a player reported: {at, fatal, what}
 let player = { latency: () => NaN };
 
 for (const name of Object.keys(events)) video.addEventListener(name, () => events[name]++);
-video.addEventListener('error', () => faults.push({ fatal: true, what: `video: ${video.error?.message}` }));
-window.addEventListener('error', (e) => faults.push({ fatal: true, what: `page: ${e.message}` }));
-window.addEventListener('unhandledrejection', (e) => faults.push({ fatal: true, what: `page: ${e.reason}` }));
+video.addEventListener('error', () => fault(true, `video: ${video.error?.message}`));
+window.addEventListener('error', (e) => fault(true, `page: ${e.message}`));
+window.addEventListener('unhandledrejection', (e) => fault(true, `page: ${e.reason}`));
 
 function fault(fatal, what) {
   faults.push({ at: Date.now(), fatal, what });

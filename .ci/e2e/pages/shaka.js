@@ -16,5 +16,5 @@ p.addEventListener('error', ({ detail: e }) => setTimeout(() => fault(e.severity
 p.configure({ streaming: { lowLatencyMode: true } });
 p.attach(video)
   .then(() => p.load(source))
-  .then(() => video.play())
+  .then(() => video.play().catch(() => {})) // it is interrupted where Shaka begins anew with its buffers, and plays on all the same
   .catch((e) => fault(true, `shaka load ${e.category}.${e.code} ${e.data} ${e.message}`));
