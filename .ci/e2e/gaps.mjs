@@ -13,8 +13,8 @@ const SETTLE_MS = 9000; // from the start of a player until it is looked at
 const LOOK_MS = 4000; // how long it is looked at then
 const LIVE = 10; // seconds from glass to glass that still are live, after a gap of 5 s and whatever the player added to it
 
-// weak: what a player may not get over whatever we answer, and the requests that tell that it is this. Then it must play when it is
-// loaded again. Everything else fails.
+// weak: what a player may not get over whatever we answer, and the answers or faults that tell that it is this. Then it must play when
+// it is loaded again. Everything else fails.
 const cases = [
   { name: 'hlsjs-llhls', page: 'hlsjs', path: 'index.m3u8' },
   { name: 'hlsjs-legacy', page: 'hlsjs', path: 'legacy.m3u8', live: 20 },
@@ -23,9 +23,13 @@ const cases = [
   { name: 'shaka-lldash', page: 'shaka', path: 'index.mpd' },
   {
     // After the 404 of a hinted part that never came, which HLS asks for (rfc8216bis 6.2.6), Shaka 5.2 bars the rendition for 30 s and
-    // changes to another, and often at once to a third; and then Chromium cannot decode the next key frame.
+    // changes to another, and often at once to a third; and then Chromium may not decode the next key frame. On a machine that is busy
+    // the first change after the start can end like that, too (3014).
     name: 'shaka-llhls', page: 'shaka', path: 'index.m3u8',
-    weak: { when: /^404 .*\/\d+\.\d+\.m4s$/, what: 'Shaka 5.2 bars a rendition whose hinted part never came, and may fail to change to another' },
+    weak: {
+      when: /^404 .*\/\d+\.\d+\.m4s$|^shaka 3\.3014 /,
+      what: 'Shaka 5.2 bars a rendition whose hinted part never came, and may fail to change to another',
+    },
   },
 ];
 
@@ -62,7 +66,7 @@ async function sample(viewers, ms) {
 
 // judge looks at the last seconds: the picture moves, sound is decoded, and both are live. The barcode starts anew every 32 s,
 // so that the player's word counts if it is worse.
-function judge(v, what, weak) {
+function judge(v, what) {
   const z = v.samples[v.samples.length - 1];
   const last = v.samples.filter((s) => s.now > z.now - LOOK_MS);
   const a = last[0];
@@ -74,15 +78,16 @@ function judge(v, what, weak) {
   const ok = fatal.length === 0 && fps > 15 && z.audioBytes > a.audioBytes && z.time - a.time > 0.7 * wall && behind < limit;
   const how = `${fps.toFixed(1)} frames a second, ${behind.toFixed(2)} s behind`
     + (fatal.length > 0 ? `; fatal: ${fatal.map((f) => f.what).join('; ')}` : '');
-  if (ok || !weak) return checks.check(ok, `${v.name}: ${what}`, how);
-  console.log(`  weak ${v.name}: ${what}: ${how} (${weak.what})`);
+  const known = [...v.log.bad, ...z.faults.map((f) => f.what)].some((e) => v.weak?.when.test(e));
+  if (ok || !known) return checks.check(ok, `${v.name}: ${what}`, how);
+  console.log(`  weak ${v.name}: ${what}: ${how} (${v.weak.what})`);
   return false;
 }
 
 async function again(v) {
   await v.page.reload();
   await sample([v], SETTLE_MS);
-  judge(v, 'plays when it is loaded again');
+  judge({ ...v, weak: undefined }, 'plays when it is loaded again');
 }
 
 async function trial(f) {
@@ -95,12 +100,11 @@ async function trial(f) {
   const begun = Date.now();
   await sample(viewers, f.lasts + RECOVERY_MS);
   for (const v of viewers) {
-    const weak = v.log.bad.some((e) => v.weak?.when.test(e)) && v.weak;
-    if (!judge(v, 'plays on', weak)) {
+    if (!judge(v, 'plays on')) {
       const z = v.samples[v.samples.length - 1];
       for (const e of z.faults) console.log(`       ${((e.at - begun) / 1000).toFixed(1)} s: ${e.what}`);
       for (const e of v.log.bad) console.log(`       ${e}`);
-      if (weak) await again(v);
+      if (v.weak) await again(v);
     }
     const name = `gap-${f.name}-${v.name}`;
     await v.page.screenshot({ path: join(artefacts, `${name}.png`) });
