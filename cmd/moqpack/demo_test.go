@@ -11,22 +11,28 @@ import (
 	"time"
 )
 
-// The demo is the whole product over real sockets: this is the one test outside a bubble that takes real time.
-func TestDemoServesPlayableMedia(t *testing.T) {
-	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
-	defer stop()
+// begin runs the command until the test ends, but not for longer than that, and returns what it prints. It must end without an error.
+func begin(t *testing.T, atMost time.Duration, args ...string) (context.Context, io.Reader) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), atMost)
 	out, in := io.Pipe()
 	c := root()
-	c.SetArgs([]string{"demo", "--http", "127.0.0.1:0"})
+	c.SetArgs(args)
 	c.SetOut(in)
 	done := make(chan error, 1)
 	go func() { done <- c.ExecuteContext(ctx) }()
-	defer func() {
+	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return ctx, out
+}
+
+// The demo is the whole product over real sockets: this is the one test outside a bubble that takes real time.
+func TestDemoServesPlayableMedia(t *testing.T) {
+	ctx, out := begin(t, 30*time.Second, "demo", "--http", "127.0.0.1:0")
 
 	base := firstMatch(t, out, `LL-HLS +(http://\S+/)index\.m3u8`)
 	multivariant := get(t, ctx, base+"index.m3u8")

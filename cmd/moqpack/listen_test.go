@@ -154,26 +154,13 @@ func TestPublishedChannelsAreBounded(t *testing.T) {
 // An encoder and moqpack, over real sockets: what is pushed in is there to be played, with the token that the file has from the
 // environment.
 func TestAnEncoderNeedsNoRelay(t *testing.T) {
-	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
-	defer stop()
 	t.Setenv("PUBLISH_TOKEN", "hunter2-secret")
 	file := filepath.Join(t.TempDir(), "moqpack.yaml")
 	text := "server: {http: \"127.0.0.1:0\"}\nlisten: {address: \"127.0.0.1:0\", token: \"${PUBLISH_TOKEN}\"}\nchannels: [{namespace: \"live/*\"}]\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, in := io.Pipe()
-	c := root()
-	c.SetArgs([]string{"serve", "--config", file})
-	c.SetOut(in)
-	done := make(chan error, 1)
-	go func() { done <- c.ExecuteContext(ctx) }()
-	defer func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
+	ctx, out := begin(t, 60*time.Second, "serve", "--config", file)
 	said := regexp.MustCompile(`serves (http://\S+/)[^\n]*\npublish to +moqt://(\S+)\n[^\n]*SHA-256 ([0-9a-f]{64})`)
 	var screen strings.Builder
 	var m []string

@@ -69,20 +69,7 @@ func TestCheckSaysWhatIsWrongWithABucket(t *testing.T) {
 
 func TestTheDemoPlaysFromTheBucketToo(t *testing.T) {
 	srv := bucket(t)
-	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
-	defer stop()
-	out, in := io.Pipe()
-	c := root()
-	c.SetArgs([]string{"demo", "--http", "127.0.0.1:0", "--s3", "s3://recordings/live", "--s3-endpoint", srv.Endpoint, "--s3-path-style", "--dvr", "1h"})
-	c.SetOut(in)
-	done := make(chan error, 1)
-	go func() { done <- c.ExecuteContext(ctx) }()
-	defer func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
+	ctx, out := begin(t, 30*time.Second, "demo", "--http", "127.0.0.1:0", "--s3", "s3://recordings/live", "--s3-endpoint", srv.Endpoint, "--s3-path-style", "--dvr", "1h")
 	lines := bufio.NewScanner(out)
 	want := regexp.MustCompile(`demo in the bucket: 5 renditions in segments of 2s are at most 21600 PUT and 1920 GET an hour`)
 	for lines.Scan() && !want.MatchString(lines.Text()) {
