@@ -133,8 +133,8 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request, c *channel, out *
 		if seg := snap.Segment(name.N); name.Kind == manifest.Segment && seg != nil {
 			return s.writeGap(w, r, c, rendition.Track, snap, name)
 		}
-		if name.Kind == manifest.Segment && snap.Ended && name.N <= snap.Position().N+1 {
-			return refuse(hole, "the broadcast has ended") // who did not know yet gives up on a 404
+		if name.Kind == manifest.Segment && snap.Ended && (name.N <= snap.Position().N+1 || rendition.Until > 0) {
+			return refuse(hole, "the broadcast has ended, or goes on without this") // who did not know yet gives up on a 404
 		}
 		return refuse(missing, "there is no such media: a gap, or a hint that was taken back")
 	}

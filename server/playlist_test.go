@@ -275,7 +275,7 @@ func TestARenditionThatLeavesDoesNotEnd(t *testing.T) {
 		}
 		for url, want := range map[string]int{
 			"/demo/a/index.m3u8": 404, "/demo/a/legacy.m3u8": 404, "/demo/a/902.m4s": 200, "/demo/a/init-4567cdef.mp4": 200,
-			"/demo/a/903.m4s": 204, "/demo/a/904.m4s": 204, "/demo/v/902.m4s": 200,
+			"/demo/a/903.m4s": 204, "/demo/a/904.m4s": 204, "/demo/a/906.m4s": 204, "/demo/v/902.m4s": 200,
 		} {
 			if got := get(s, url).Code; got != want {
 				t.Errorf("%s: %d, want %d", url, got, want)
