@@ -14,6 +14,7 @@
 //   - cut.go decides where parts and segments begin; publish.go puts them and appends them to the timeline.
 //   - doubt.go holds the media of who joins until it is known whether its publisher is the one of the record.
 //   - text.go lets subtitles, which have no rhythm of their own, follow the time of the others; textslot.go makes their segments.
+//   - change.go says when renditions come and go, ahead of those who watch.
 //   - epoch.go maps media time to slots, and follows jumps and new headers into new epochs.
 //
 // # What is published
