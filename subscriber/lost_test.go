@@ -56,6 +56,26 @@ func TestWhatIsLostIsFetched(t *testing.T) {
 	}
 }
 
+func TestWhatIsLostIsFetchedGroupByGroupWhereItMustBe(t *testing.T) {
+	for _, draft := range []string{"14", "16", "18", "19"} {
+		t.Run(draft, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, draft, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
+				first := uint64(time.Now().Unix()) + 5
+				w.pub.SetFaults(sim.Faults{OneGroup: true, Drop: func(track string, l media.Location) bool {
+					return track == "video-360" && (l.Group == first || l.Group == first+1)
+				}})
+				r := newRecorder(t)
+				w.run(r)
+				elapse(12 * time.Second)
+				for _, track := range names() {
+					r.seamless(track, 11*25) // with what was before the beginning
+				}
+			})
+		})
+	}
+}
+
 func TestAFetchOfWhatIsLostIsNotWaitedForBeyondPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})

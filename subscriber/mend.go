@@ -1,6 +1,7 @@
 package subscriber
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -71,11 +72,36 @@ func (f *feed) mend(ctx context.Context, s asker, sub *held, name moqt.TrackName
 	answer := time.NewTimer(f.patience)
 	defer answer.Stop()
 	sink := mending{past: past{f, sub.inheritance, &unknown, answer}}
-	err := s.Fetch(fctx, moqt.FetchRequest{Track: name, Start: hole.from, End: hole.to}, nil, &sink)
+	err := fetchGroups(fctx, s, moqt.FetchRequest{Track: name, Start: hole.from, End: hole.to}, &sink)
 	_ = f.do(ctx, func(r *reorder) { // if ctx has ended, so has the subscription
 		r.mended(hole, err == nil && !unknown.Load() && sink.objects.Load() > 0)
 		r.repairs = r.repairs && !errors.Is(err, moqt.ErrNotSupported)
 	})
+}
+
+// maxApart bounds how many groups are asked for one by one.
+const maxApart = 32
+
+// fetchGroups is a Fetch that asks for one group after the other where a peer refuses several at a time, as moq-relay-ietf does. What of
+// them cannot be had is the error.
+func fetchGroups(ctx context.Context, s asker, q moqt.FetchRequest, sink moqt.Sink) error {
+	err := s.Fetch(ctx, q, nil, sink)
+	several := q.End.Group > q.Start.Group && q.End.Group-q.Start.Group < maxApart
+	if !several || !errors.Is(err, moqt.ErrNotSupported) && !errors.Is(err, moqt.ErrRange) && !errors.Is(err, moqt.ErrRefused) {
+		return err
+	}
+	err = nil
+	for at := q.Start; at.Group <= q.End.Group && ctx.Err() == nil; at = (media.Location{Group: at.Group + 1}) {
+		part := q
+		if part.Start = at; at.Group < q.End.Group {
+			part.End = media.Location{Group: at.Group, Object: moqt.WholeGroup}
+		}
+		refused := s.Fetch(ctx, part, nil, sink)
+		if err = cmp.Or(err, refused); errors.Is(refused, moqt.ErrNotSupported) {
+			break // neither does it serve one
+		}
+	}
+	return cmp.Or(err, context.Cause(ctx))
 }
 
 // mending is the sink of a fetch of what is missing.

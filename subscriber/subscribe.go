@@ -216,7 +216,7 @@ func (f *feed) fill(ctx context.Context, s asker, sub *held, q request) error {
 	if err != nil && fctx.Err() == nil { // in 18 and 19 moq-dev serves this one, but not the other
 		unknown.Store(false)
 		answer.Reset(fetchAnswer)
-		err = s.Fetch(fctx, before, nil, sink)
+		err = fetchGroups(fctx, s, before, sink)
 	}
 	if errors.Is(context.Cause(fctx), errMute) {
 		q.mute.Store(true)

@@ -21,6 +21,7 @@ type Faults struct {
 	NoCatalog bool // the catalog can be subscribed to, but nothing comes and nothing can be fetched
 	NoFetch   bool // FETCH is refused as not supported
 	NoJoin    bool // so is a joining FETCH, as moq-dev does in drafts 18 and 19
+	OneGroup  bool // and one of more than one group, as moq-relay-ietf does
 	Deaf      bool // a FETCH is not answered, nor anything that is asked after it, as Eyevinn/moqtransport v0.9.0 does in draft 16
 	NoParams  bool // a SUBSCRIBE with any parameter closes the session, as MediaMTX does
 	GroupHead bool // a live subscription begins at the head of the newest group and does not say where, as moq-dev does

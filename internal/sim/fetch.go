@@ -35,6 +35,9 @@ func (s *session) fetch(ctx context.Context, r request, m *dialect.Fetch) error 
 	if refusal != 0 {
 		return s.refuse(r, refusal, "nothing to fetch")
 	}
+	if s.p.faults.Load().OneGroup && sp.from.Group != sp.to.Group {
+		return s.refuse(r, dialect.NotSupported, "one group at a time")
+	}
 	largest, ok := sp.feed.largest()
 	if !ok || sp.to.Before(sp.from) || largest.Before(sp.from) {
 		return s.refuse(r, dialect.InvalidRange, "nothing was published in this range")
