@@ -281,24 +281,6 @@ func TestLiteEndOfTheBroadcastEndsRun(t *testing.T) {
 	})
 }
 
-func TestLiteReceiverThatBlocksLosesNothing(t *testing.T) {
-	overLite(t, func(t *testing.T, draft string) {
-		w := newWorld(t, draft, demoOnly(t))
-		r := newRecorder(t)
-		w.run(r)
-		elapse(3 * time.Second)
-		block := make(chan struct{})
-		r.with(func() { r.block = block })
-		elapse(4 * time.Second)
-		r.with(func() { r.block = nil })
-		close(block)
-		elapse(4 * time.Second)
-		for _, track := range names() {
-			r.seamless(track, 11*25)
-		}
-	})
-}
-
 func TestLiteLossyNetworkLosesNothing(t *testing.T) {
 	overLite(t, func(t *testing.T, draft string) {
 		path := sim.Path{Latency: 30 * time.Millisecond, Loss: 20, Seed: 7}

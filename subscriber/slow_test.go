@@ -12,21 +12,23 @@ import (
 )
 
 func TestAReceiverThatBlocksLosesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, "18", sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
-		r := newRecorder(t)
-		w.run(r)
-		elapse(3 * time.Second)
-		block := make(chan struct{})
-		r.with(func() { r.block = block })
-		elapse(4 * time.Second)
-		r.with(func() { r.block = nil })
-		close(block)
-		elapse(4 * time.Second)
-		for _, track := range names() {
-			r.seamless(track, 11*25)
-		}
-	})
+	for _, draft := range []string{"18", "lite-03", "lite-04", "lite-05"} {
+		t.Run(draft, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, draft, sim.Config{Broadcasts: []live.Broadcast{demo(t, live.Groups)}})
+				r := newRecorder(t)
+				w.run(r)
+				elapse(3 * time.Second)
+				release := r.hold()
+				elapse(4 * time.Second)
+				release()
+				elapse(4 * time.Second)
+				for _, track := range names() {
+					r.seamless(track, 11*25)
+				}
+			})
+		})
+	}
 }
 
 // A group may be a frame, and each is a stream: then hundreds of them wait.
@@ -44,11 +46,9 @@ func TestAReceiverThatBlocksLosesNothingOfShortGroups(t *testing.T) {
 			r := newRecorder(t)
 			w.run(r)
 			elapse(3 * time.Second)
-			block := make(chan struct{})
-			r.with(func() { r.block = block })
+			release := r.hold()
 			elapse(8 * time.Second)
-			r.with(func() { r.block = nil })
-			close(block)
+			release()
 			elapse(4 * time.Second)
 			for _, track := range names() {
 				r.seamless(track, 15*25)
@@ -63,7 +63,7 @@ func TestAReceiverThatBlocksIsNotTakenForAStall(t *testing.T) {
 		r := newRecorder(t)
 		w.run(r)
 		elapse(3 * time.Second)
-		r.with(func() { r.block = make(chan struct{}) })
+		r.hold()
 		elapse(20 * time.Second)
 		if last := r.state(); last.Phase != subscriber.Live {
 			t.Errorf("state %+v", last)

@@ -398,15 +398,13 @@ func TestAnObjectThatWasNotTakenIsHandedOverAgain(t *testing.T) {
 		r := newRecorder(t)
 		w.run(r)
 		elapse(3 * time.Second)
-		block := make(chan struct{})
-		r.with(func() { r.block = block })
+		release := r.hold()
 		elapse(time.Second)
 		w.stop() // says goodbye, so the session ends while the receiver works
 		elapse(time.Second)
 		w.serve()
 		elapse(10 * time.Second)
-		r.with(func() { r.block = nil })
-		close(block)
+		release()
 		elapse(4 * time.Second)
 		for _, track := range names() {
 			r.seamless(track, 18*25)

@@ -82,6 +82,16 @@ func (r *recorder) State(_ context.Context, s subscriber.State) {
 	r.states = append(r.states, s)
 }
 
+// hold has Object wait until the function that it returns is called.
+func (r *recorder) hold() (release func()) {
+	block := make(chan struct{})
+	r.with(func() { r.block = block })
+	return func() {
+		r.with(func() { r.block = nil })
+		close(block)
+	}
+}
+
 // with calls f while nothing is added.
 func (r *recorder) with(f func()) {
 	r.mu.Lock()

@@ -38,8 +38,8 @@ type Dialect struct {
 	ALPN    string // "moqt-18"
 	Varint  wire.Varint
 	Control Control
-	// Experimental says that the description rests on what is told of the draft and not on its text, and that no peer has
-	// confirmed it. A relay is not offered it unless somebody asks for it; a publisher that connects to us asks by itself.
+	// Experimental says that the description rests on what is told of the draft and not on its text, and that not enough
+	// peers have confirmed it. A relay is not offered it unless somebody asks for it; a publisher that connects to us asks by itself.
 	Experimental bool
 
 	// Nameless says that we do not say who we are, because the option has the number of another one, AUTHORITY, for which clients

@@ -7,6 +7,6 @@
 //
 // A draft is a constructor (drafts_early.go, drafts_late.go), which begins with the draft before it, and its row in the tables of
 // messages, parameters and codes. Peers that do not keep to theirs are in quirks.go. The texts of 14, 16, 18 and 19 were at hand;
-// what 15, 17 and 20 to 22 are was taken from change logs and from what their implementations do. Peers have confirmed all but 21,
-// which is experimental until one does.
+// what 15, 17 and 20 to 22 are was taken from change logs and from what their implementations do. Peers have confirmed them;
+// 21, which none did for longer than a moment, is experimental until docs/INTEROP.md has a row for it.
 package dialect

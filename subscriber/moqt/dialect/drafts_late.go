@@ -94,7 +94,7 @@ func Draft20() *Dialect {
 	return d
 }
 
-// Draft21 is draft-ietf-moq-transport-21: editorial changes over 20. No peer has confirmed it, as aiomoqt has 20 and 22.
+// Draft21 is draft-ietf-moq-transport-21: editorial changes over 20. See doc.go for why it is experimental.
 func Draft21() *Dialect {
 	d := Draft20()
 	d.Number, d.ALPN = 21, "moqt-21"
