@@ -33,6 +33,7 @@ type feed struct {
 	spooled   []Entry
 	spooledTo uint64
 	spooling  bool
+	alone     bool // it has stopped to come along, and is waited for no more
 }
 
 // Limits of what a track may be ahead of its record.

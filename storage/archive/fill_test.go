@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moqpack/moqpack/segmenter/timeline"
 	"github.com/moqpack/moqpack/storage/storagetest"
 )
 
@@ -139,5 +140,32 @@ func TestAGapOfTheOtherInstanceDoesNotStandForWhatTheDiskIsAboutToRecord(t *test
 		p.live(begin+57, begin+100)
 		after(time.Minute)
 		p.united(begin + 100)
+	})
+}
+
+// The same with a disk that is never written again: there is a bucket still.
+func TestADiskThatDiesDoesNotStopTheBucket(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p := newPair(t, 6)
+		p.two.lost["v"] = slots(begin+10, begin+3*patience)
+		p.live(begin, begin+10)
+		p.cut.Store(true)
+		p.live(begin+10, begin+28)
+		p.disk.setPlan(func(op storagetest.Op, _ string) (f storagetest.Fault) {
+			if op == storagetest.Put || op == storagetest.Swap {
+				f.Before = errDisturbed
+			}
+			return f
+		})
+		p.live(begin+28, begin+54)
+		p.cut.Store(false)
+		p.live(begin+54, begin+3*patience)
+		if e, known := p.far.entry("v", begin+3*patience-20); !known || e.State != timeline.Full || p.far.Status().State != OK {
+			t.Errorf("%+v, %+v", e, p.far.Status())
+		}
+		p.disk.setPlan(nil)
+		for _, r := range []*running{p.near, p.far, p.other} {
+			r.stop(t)
+		}
 	})
 }

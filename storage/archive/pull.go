@@ -64,7 +64,9 @@ func (r *run) candidate(ctx context.Context, f *feed) (c candidate, ok bool) {
 		return c, false
 	}
 	first := &s.Segments[0]
-	if f.next < first.N {
+	if f.next >= first.N {
+		f.alone = false
+	} else {
 		return r.forgotten(ctx, f, first.N, fill(s, first))
 	}
 	seg := s.Segment(f.next)
@@ -100,14 +102,15 @@ func fill(s *timeline.Snapshot, seg *timeline.Segment) timeline.Epoch {
 // forgotten finds slot next, which the timeline, that now begins with slot first in epoch e, does not have any more: in the
 // nearer archive, or nowhere.
 func (r *run) forgotten(ctx context.Context, f *feed, first uint64, e timeline.Epoch) (c candidate, ok bool) {
-	for f.next < first && r.a.settled(f.track, f.next) {
+	near := r.nearer(f, first)
+	for f.next < first && r.a.settled(f.track, f.next, near) {
 		f.next++
 	}
 	if f.next >= first {
 		return r.candidate(ctx, f)
 	}
 	n, to := f.next, first
-	if near := r.a.cfg.Nearer; near != nil && !near.over() {
+	if near != nil {
 		if n >= f.spooledTo {
 			r.spool(ctx, f, near, first)
 			return c, false
@@ -142,12 +145,30 @@ func (r *run) forgotten(ctx context.Context, f *feed, first uint64, e timeline.E
 	return c, true
 }
 
+// nearer is the nearer archive, if it has, or may still have, what f's timeline, that now begins with slot first, has forgotten. One
+// that is farther behind than patience will begin anew itself, if it ever writes again.
+func (r *run) nearer(f *feed, first uint64) *Archive {
+	near := r.a.cfg.Nearer
+	if near == nil || near.over() {
+		return nil
+	}
+	switch end, _ := near.end(f.track); {
+	case f.next < end:
+		f.alone = false
+	case first-f.next > patience:
+		f.alone = true
+	}
+	if f.alone {
+		return nil
+	}
+	return near
+}
+
 // settled reports whether the record has slot n, and the nearer archive has not, nor will have, more of it: another instance may have
 // recorded a gap.
-func (a *Archive) settled(track string, n uint64) bool {
+func (a *Archive) settled(track string, n uint64, near *Archive) bool {
 	e, known := a.entry(track, n)
-	near := a.cfg.Nearer
-	if !known || e.State == timeline.Full || near == nil || near.over() {
+	if !known || e.State == timeline.Full || near == nil {
 		return known
 	}
 	end, begun := near.end(track)
