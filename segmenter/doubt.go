@@ -65,6 +65,8 @@ func (s *Segmenter) waits(ctx context.Context, now time.Time) (waits bool, err e
 	case len(s.epochs) == 0 || !s.doubtful():
 		s.doubt = nil
 		return false, nil
+	case now.Sub(d.began) < burst: // it may only be the beginning of a long group
+		return true, nil
 	default:
 		d.raised, d.answered = now, now
 	}
@@ -124,13 +126,16 @@ func (d *doubt) extend(now time.Time) {
 }
 
 // hurry makes the next look the last one.
-func (d *doubt) hurry(now time.Time) { d.until, d.asked = now, time.Time{} }
+func (d *doubt) hurry(now time.Time) { d.began, d.until, d.asked = time.Time{}, now, time.Time{} }
 
 // anew drops what is held of before the publisher began anew, or changed a header, if that is what u confirms.
 func (s *Segmenter) anew(now time.Time, t *track, u *unit) {
 	d := s.doubt
 	if d.began.IsZero() { // all that happened before this came has been claimed, and heard, when it was quiet for so long
 		d.began, d.until = now, now.Add(quiet)
+	}
+	if len(u.samples) == 0 {
+		return
 	}
 	var last [3]int // of t's units, newest first
 	n := 0
@@ -139,7 +144,7 @@ func (s *Segmenter) anew(now time.Time, t *track, u *unit) {
 			last[n], n = i, n+1
 		}
 	}
-	if n < 2 || len(u.samples) == 0 || !confirms(&s.held[last[0]].unit, u) {
+	if n < 2 || !confirms(&s.held[last[0]].unit, u) {
 		return
 	}
 	back := false

@@ -214,6 +214,23 @@ func TestWhoJoinsPublishesDatedMediaAtOnce(t *testing.T) {
 	}
 }
 
+// A relay begins with the group that is under way, and its beginning may be older than what makes doubt.
+func TestWhoJoinsInTheMidstOfALongGroupPublishesDatedMediaAtOnce(t *testing.T) {
+	p := newPair(t)
+	p.join()
+	v, a := plain()
+	all := interleave(v.seconds(t, 20), a.seconds(t, 20))
+	p.send(between(all, 0, 9)...)
+	late, joined := p.join(), int64(unix+18)*1e6
+	for i, o := range between(all, 10, 20) {
+		o.at = max(o.at, joined+int64(i)*500) // in a burst
+		p.send(o)
+	}
+	if at(late) != 9 {
+		t.Errorf("slot %d is next", at(late))
+	}
+}
+
 // Nobody else is there to see the publisher begin anew.
 func TestWhoSeesTimeJumpBackBeginsTheEpochItself(t *testing.T) {
 	for _, tt := range []struct{ lag, back, next int64 }{
