@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/moqpack/moqpack/internal/media"
@@ -40,22 +41,30 @@ type Presentation struct {
 type Rendition struct {
 	Track *media.Track
 	*timeline.Snapshot
-	From, Until uint64 // the changes with which it came and went; 0: none
-	Place       int    // as of segmenter.Rendition
+	segmenter.Life
 }
 
 // Present takes the snapshots of out's renditions. Slots before from are not listed.
 func Present(channel string, out *segmenter.Output, from uint64) Presentation {
 	return Presentation{
 		Channel: channel, Plan: out.Plan, From: from, Events: out.Events,
-		Renditions: snapshots(out.Renditions), Former: snapshots(out.Former), Changes: out.Changes,
+		Renditions: snapshots(out.Renditions), Former: snapshots(out.Former), Changes: Slots(out.Changes),
 	}
+}
+
+// Slots are those of changes, as a Presentation has them.
+func Slots(changes []segmenter.Change) (slots []uint64) {
+	for i := range changes {
+		slots = append(slots, changes[i].First)
+	}
+	slices.Sort(slots)
+	return slices.Compact(slots)
 }
 
 func snapshots(lines []segmenter.Rendition) (all []Rendition) {
 	for _, r := range lines {
 		if s := r.Timeline.Load(); s.Current() != nil {
-			all = append(all, Rendition{r.Track, s, r.From, r.Until, r.Place})
+			all = append(all, Rendition{r.Track, s, r.Life})
 		}
 	}
 	return all

@@ -24,8 +24,13 @@ func (s *Segmenter) admit(ctx context.Context, now time.Time, t *track, u *unit)
 	if !t.started {
 		t.measure(u)
 		s.start(t)
-		s.announce()
+		return join(s.offer(ctx), s.follow(ctx, now, t, u))
 	}
+	return s.follow(ctx, now, t, u)
+}
+
+// follow holds a unit with samples against those before it.
+func (s *Segmenter) follow(ctx context.Context, now time.Time, t *track, u *unit) error {
 	c := &t.cut
 	first, second := u.samples[0].DTS, int64(c.timescale)
 	d := c.gap(first)

@@ -1,6 +1,7 @@
 package segmenter_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -42,7 +43,11 @@ func (c *channel) wantSpans(now, former []span, changes ...uint64) {
 	for i := range changes {
 		changes[i] += zero
 	}
-	if diff := cmp.Diff(changes, out.Changes); diff != "" {
+	var slots []uint64
+	for _, change := range out.Changes {
+		slots = append(slots, change.First)
+	}
+	if diff := cmp.Diff(changes, slots); diff != "" {
 		c.t.Error("changes:", diff)
 	}
 }
@@ -83,7 +88,7 @@ func TestWhoWatchesLearnsOfRenditionsByAChange(t *testing.T) {
 
 	c.send(between(all, 30, 100)...)
 	catalog(c, 100, v)
-	c.wantSpans([]span{{"v", 0, 0, 0}}, []span{{"a", 12, 50, 1}, {"b", 7, 50, 1}}, 12, 50)
+	c.wantSpans([]span{{"v", 0, 0, 0}}, []span{{"a", 12, 50, 1}, {"b", 7, 50, 1}}, 7, 10, 12, 50)
 }
 
 func TestWhatTakesItsTimeComesWithAChange(t *testing.T) {
@@ -110,4 +115,128 @@ func TestWhatComesWhileAChannelBeginsIsNoChange(t *testing.T) {
 	}
 	c.send(between(all, 5, 20)...)
 	c.wantSpans([]span{{"v", 0, 0, 0}, {"a", 0, 0, 0}}, nil)
+}
+
+// Two instances that share a ledger hear of the same at different times.
+func TestInstancesAgreeOnChanges(t *testing.T) {
+	v, a := plain()
+	b := audio("b", 44100, 1024, unix*44100)
+	all := interleave(v.seconds(t, 60), a.seconds(t, 60), b.seconds(t, 60))
+	l := &ledger{}
+	one, two := share(t, l, v, a), share(t, l, v, a)
+	tell := func(c *channel, at int64, sources ...source) {
+		t.Helper()
+		var tracks []media.Track
+		for _, s := range sources {
+			tracks = append(tracks, s.track(t))
+		}
+		if err := c.Catalog(t.Context(), time.Unix(unix+at, 0), tracks); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send := func(c *channel, from, to float64) { c.send(between(all, from, to)...) }
+	same := func() {
+		t.Helper()
+		o, w := one.Output(), two.Output()
+		if diff := cmp.Diff(spans(o.Renditions), spans(w.Renditions)); diff != "" {
+			t.Error("there:", diff)
+		}
+		if diff := cmp.Diff(spans(o.Former), spans(w.Former)); diff != "" {
+			t.Error("gone:", diff)
+		}
+		if diff := cmp.Diff(o.Changes, w.Changes); diff != "" {
+			t.Error("changes:", diff)
+		}
+	}
+	send(one, 0, 10)
+	send(two, 0, 10)
+	tell(one, 10, v, a, b) // b comes
+	send(one, 10, 20)
+	send(two, 10, 14)
+	tell(two, 14, v, a, b) // later, for this one
+	send(two, 14, 20)
+	same()
+	if len(l.changes) != 1 {
+		t.Errorf("%+v", l.changes)
+	}
+	tell(one, 20, v, b) // a goes,
+	send(one, 20, 26)
+	tell(one, 26, v, a, b) // and comes again, which the other one learns at once
+	send(one, 26, 34)
+	send(two, 20, 26)
+	tell(two, 26, v, b)
+	tell(two, 26, v, a, b)
+	send(two, 26, 34)
+	same()
+	if from := one.line("a").From; from == 0 || len(l.changes) != 3 {
+		t.Errorf("a came again with %d: %+v", from, l.changes)
+	}
+
+	tell(one, 34, v, a) // b goes, and an instance starts anew
+	send(one, 34, 40)
+	past := one.past()
+	again := &channel{t: t, store: newStore(t), ledger: l}
+	var err error
+	if again.Segmenter, err = segmenter.New(cfg(), again.store, l, past); err != nil {
+		t.Fatal(err)
+	}
+	tell(again, 40, v, a)
+	if diff := cmp.Diff(one.Output().Changes, again.Output().Changes); diff != "" || len(l.changes) != 4 {
+		t.Errorf("%+v: %s", l.changes, diff)
+	}
+	if diff := cmp.Diff(one.line("a").From, again.line("a").From); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What an instance has not seen happen, another one has.
+func TestAChangeThatOnlyOthersSawIsTaken(t *testing.T) {
+	v, a := plain()
+	b := audio("b", 44100, 1024, unix*44100)
+	all := interleave(v.seconds(t, 40), a.seconds(t, 40), b.seconds(t, 40))
+	l := &ledger{changes: []segmenter.Change{{First: zero + 6, Came: []string{"x"}}, {Index: 1, First: zero + 7, Came: []string{"b"}}}}
+	c := share(t, l, v, a)
+	c.send(between(all, 0, 10)...)
+	if err := c.Catalog(t.Context(), time.Unix(unix+10, 0), []media.Track{v.track(t), a.track(t), b.track(t)}); err != nil {
+		t.Fatal(err)
+	}
+	c.send(between(all, 10, 20)...)
+	c.wantSpans([]span{{"v", 0, 0, 0}, {"a", 0, 0, 0}, {"b", 7, 0, 0}}, nil, 6, 7)
+
+	l.fail = func(bool) error { return errors.New("away") }
+	if err := c.Catalog(t.Context(), time.Unix(unix+20, 0), []media.Track{v.track(t), b.track(t)}); !errors.Is(err, segmenter.ErrLedger) {
+		t.Errorf("%v", err)
+	}
+	c.wantSpans([]span{{"v", 0, 0, 0}, {"b", 7, 0, 0}}, []span{{"a", 0, 10, 1}}, 6, 7, 10) // it goes on alone
+}
+
+func TestAnImpossibleChangeIsNotTaken(t *testing.T) {
+	v, a := plain()
+	for _, won := range []segmenter.Change{{Index: 0, First: 1 << 60, Came: []string{"a"}}, {Index: 3, First: zero + 5}} {
+		l := &ledger{turn: func(segmenter.Change) segmenter.Change { return won }}
+		c := share(t, l, v, a)
+		c.send(between(interleave(v.seconds(t, 10), a.seconds(t, 10)), 0, 10)...)
+		if err := c.Catalog(t.Context(), time.Unix(unix+10, 0), []media.Track{v.track(t)}); !errors.Is(err, segmenter.ErrLedger) {
+			t.Errorf("%+v: %v", won, err)
+		}
+		c.wantSpans([]span{{"v", 0, 0, 0}}, []span{{"a", 0, 5, 1}}, 5)
+	}
+}
+
+func TestLives(t *testing.T) {
+	changes := []segmenter.Change{
+		{First: 5, Came: []string{"b", "c"}},
+		{First: 7, Went: map[string]int{"a": 2, "b": 0}},
+		{First: 9, Came: []string{"a"}},
+	}
+	for track, want := range map[string][]segmenter.Life{
+		"a": {{Until: 7, Place: 2}, {From: 9}},
+		"b": {{From: 5, Until: 7}},
+		"c": {{From: 5}},
+		"d": {{}},
+	} {
+		if diff := cmp.Diff(want, segmenter.Lives(changes, track)); diff != "" {
+			t.Errorf("%s: %s", track, diff)
+		}
+	}
 }

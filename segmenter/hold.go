@@ -96,8 +96,7 @@ func (s *Segmenter) settle(ctx context.Context, now time.Time, force bool) error
 	err = join(err, s.replay(ctx, units, media.Audio))
 	err = join(err, s.replay(ctx, units, media.Text))
 	err = join(err, s.subtitles(ctx))
-	s.announce()
-	return err
+	return join(err, s.offer(ctx))
 }
 
 func (s *Segmenter) replay(ctx context.Context, units []held, kind media.Kind) (err error) {

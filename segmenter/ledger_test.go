@@ -20,11 +20,13 @@ import (
 
 // ledger is a store's claims in memory.
 type ledger struct {
-	plan   *segmenter.Plan
-	claims []segmenter.Epoch // ascending Index
+	plan    *segmenter.Plan
+	claims  []segmenter.Epoch  // ascending Index
+	changes []segmenter.Change // ascending Index
 	// fail is asked before a claim, and after it was recorded.
 	fail      func(recorded bool) error
 	answer    func(segmenter.Epoch) segmenter.Epoch // instead of what is recorded
+	turn      func(segmenter.Change) segmenter.Change
 	published func(track string, from, to uint64) []timeline.Segment
 }
 
@@ -59,6 +61,22 @@ func (l *ledger) Begin(_ context.Context, e segmenter.Epoch) (segmenter.Epoch, e
 	}
 	l.claims = append(l.claims, e)
 	return e, l.fails(true)
+}
+
+func (l *ledger) Turn(_ context.Context, c segmenter.Change) (segmenter.Change, error) {
+	if err := l.fails(false); err != nil {
+		return segmenter.Change{}, err
+	}
+	if l.turn != nil {
+		return l.turn(c), nil
+	}
+	for _, won := range l.changes {
+		if won.Index == c.Index {
+			return won, nil
+		}
+	}
+	l.changes = append(l.changes, c)
+	return c, l.fails(true)
 }
 
 func (l *ledger) Published(_ context.Context, track string, from, to uint64) []timeline.Segment {

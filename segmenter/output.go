@@ -58,9 +58,7 @@ type Plan struct {
 type Rendition struct {
 	Track    *media.Track
 	Timeline *timeline.Timeline
-	// From and Until are the changes (Output.Changes) with which it came and went. 0: it was there when the channel began, is there.
-	From, Until uint64
-	Place       int // of a former one, among those that it left behind
+	Life
 }
 
 // Output is everything a channel publishes. It is immutable: a change of the track set, or a new event, makes a new one.
@@ -69,8 +67,8 @@ type Output struct {
 	Renditions []Rendition // in catalog order
 	// Former are those that the broadcast has no longer, until they have left the window: who watches them must learn of it.
 	Former []Rendition
-	// Changes are slots with which others came and went while there were viewers, ascending: as many as the window may show.
-	Changes []uint64
+	// Changes are those with which renditions came and went while there were viewers, by index, the newest MaxChanges.
+	Changes []Change
 	// Events are what happens beside the media, by time; the newest, and as many as the window may show.
 	Events []timeline.Event
 

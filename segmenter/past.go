@@ -26,6 +26,8 @@ type Ledger interface {
 	Plan(ctx context.Context, p Plan) (Plan, error)
 	// Begin returns the epoch that has e.Index: e, or the one that was claimed before.
 	Begin(ctx context.Context, e Epoch) (Epoch, error)
+	// Turn returns the change that has c.Index: c, or the one that was claimed before.
+	Turn(ctx context.Context, c Change) (Change, error)
 	// Published returns the segments of slots from, ..., to-1 that another instance has published of a track, as far as they
 	// follow each other without a hole from slot from on. It may wait a moment for an instance that is known to be at it.
 	Published(ctx context.Context, track string, from, to uint64) []timeline.Segment
@@ -37,6 +39,7 @@ type Past struct {
 	Epochs     []Epoch // ascending Index; the newest is the last
 	Renditions []PastRendition
 	Events     []timeline.Event // in their order
+	Changes    []Change         // ascending Index, the newest ones
 }
 
 // PastRendition is what was published of one track.

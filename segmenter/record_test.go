@@ -72,7 +72,7 @@ func (r *shared) past() *segmenter.Past {
 	if r.plan == nil {
 		return nil
 	}
-	p := &segmenter.Past{Plan: *r.plan, Epochs: slices.Clone(r.claims)}
+	p := &segmenter.Past{Plan: *r.plan, Epochs: slices.Clone(r.claims), Changes: slices.Clone(r.changes)}
 	for _, name := range r.order {
 		t := *r.track[name]
 		t.Epochs, t.Segments = slices.Clone(t.Epochs), run(t.Segments)

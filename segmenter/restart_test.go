@@ -22,9 +22,9 @@ func (c *channel) past() *segmenter.Past {
 	p := segmenter.Past{Plan: out.Plan, Events: out.Events}
 	switch l := c.ledger.(type) {
 	case *ledger:
-		p.Epochs = l.claims
+		p.Epochs, p.Changes = l.claims, l.changes
 	case *shared:
-		p.Epochs = l.claims
+		p.Epochs, p.Changes = l.claims, l.changes
 	}
 	for _, r := range out.Renditions {
 		s := r.Timeline.Load()

@@ -37,6 +37,9 @@ func (s *Segmenter) restore(past *Past) error {
 	if err := s.recallEpochs(past.Epochs); err != nil {
 		return fmt.Errorf("%w: %w: move the channel's record away to begin anew", ErrPast, err)
 	}
+	if err := s.recallChanges(past.Changes); err != nil {
+		return fmt.Errorf("%w: %w: move the channel's record away to begin anew", ErrPast, err)
+	}
 	s.happened = past.Events[max(0, len(past.Events)-maxEvents):]
 	if len(s.tracks) > 0 {
 		s.announce()

@@ -23,7 +23,7 @@ type Segmenter struct {
 	ended  bool
 
 	former  []Rendition // as Output's; replaced, never changed
-	changes []uint64    // as Output's; replaced, never changed
+	turns   []Change    // as Output's; replaced, never changed
 
 	plan *plan
 	// Until the tracks are measured, units wait.
@@ -96,7 +96,6 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 		t := s.track(info.Name)
 		if t == nil {
 			t = newTrack(info.Kind)
-			s.joins(t)
 		}
 		if e := t.describe(&info); e != nil {
 			err = join(err, &BadInput{Track: info.Name, Err: e})
@@ -105,7 +104,7 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 		kept = append(kept, t)
 	}
 	gone := slices.DeleteFunc(slices.Clone(s.tracks), func(t *track) bool { return slices.Contains(kept, t) })
-	s.leave(gone)
+	err = join(err, s.leave(ctx, gone))
 	s.tracks = kept
 	s.held = slices.DeleteFunc(s.held, func(h held) bool {
 		gone := !slices.Contains(kept, h.track)
@@ -118,7 +117,7 @@ func (s *Segmenter) Catalog(ctx context.Context, now time.Time, tracks []media.T
 		s.startTexts()
 	}
 	if s.output.Load() != nil {
-		s.announce()
+		err = join(err, s.offer(ctx))
 	}
 	for _, t := range gone {
 		err = join(err, s.finish(ctx, t, false))
@@ -152,7 +151,7 @@ func (s *Segmenter) Object(ctx context.Context, now time.Time, track string, o m
 func (s *Segmenter) take(ctx context.Context, now time.Time, t *track) (err error) {
 	if t.text != nil && s.settled && !t.started && !t.done && t.header.init != nil {
 		s.startText(t)
-		s.announce()
+		err = s.offer(ctx)
 	}
 	for i := range s.units {
 		switch u := &s.units[i]; {
@@ -255,16 +254,12 @@ func (s *Segmenter) announce() {
 	old := s.output.Load()
 	var lines []Rendition
 	for _, t := range s.tracks {
-		if t.line == nil {
-			continue
+		if t.line != nil && t.announced {
+			lines = append(lines, Rendition{t.info, t.line, Life{From: t.from}})
 		}
-		if !t.announced {
-			s.come(t)
-		}
-		lines = append(lines, Rendition{Track: t.info, Timeline: t.line, From: t.from})
 	}
 	s.forget()
-	out := &Output{Plan: s.plan.Plan, Renditions: lines, Former: s.former, Changes: s.changes, Events: s.happened, next: make(chan struct{})}
+	out := &Output{Plan: s.plan.Plan, Renditions: lines, Former: s.former, Changes: s.turns, Events: s.happened, next: make(chan struct{})}
 	s.output.Store(out)
 	if old == nil {
 		close(s.first)

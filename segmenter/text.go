@@ -232,7 +232,7 @@ func (s *Segmenter) subtitles(ctx context.Context) (err error) {
 				continue
 			}
 			s.startText(t)
-			s.announce()
+			err = join(err, s.offer(ctx))
 		}
 		err = join(err, s.publishText(ctx, t))
 	}

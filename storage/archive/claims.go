@@ -36,6 +36,12 @@ func epochKey(channel string, index int) string {
 	return epochPrefix(channel) + strconv.Itoa(index) + ".json"
 }
 
+func changePrefix(channel string) string { return manifest.PrivateKey(channel, "change-") }
+
+func changeKey(channel string, index int) string {
+	return changePrefix(channel) + strconv.Itoa(index) + ".json"
+}
+
 // numbered is the number in a key that is prefix, a canonical number and ".json".
 func numbered(key, prefix string) (n uint64, ok bool) {
 	digits, ok := strings.CutSuffix(strings.TrimPrefix(key, prefix), ".json")
@@ -87,6 +93,24 @@ func decodeEpoch(key string, b storage.Blob, index int) (segmenter.Epoch, error)
 		return segmenter.Epoch{}, malformed(key, "first slot %d or shift %d is out of range", e.First, e.Shift)
 	}
 	return e, nil
+}
+
+// decodeChange reads the claim of change index from the blob under key.
+func decodeChange(key string, b storage.Blob, index int) (segmenter.Change, error) {
+	var c segmenter.Change
+	var said struct{ Index, First *uint64 }
+	if err := errors.Join(decodeClaim(key, b, &said), decodeClaim(key, b, &c)); err != nil {
+		return segmenter.Change{}, err
+	}
+	switch {
+	case said.Index == nil || said.First == nil:
+		return segmenter.Change{}, malformed(key, "it does not say which change it is, or with which slot it comes")
+	case c.Index != index:
+		return segmenter.Change{}, malformed(key, "it says that it is change %d", c.Index)
+	case c.First >= maxSlot:
+		return segmenter.Change{}, malformed(key, "slot %d is out of range", c.First)
+	}
+	return c, nil
 }
 
 func decodeClaim(key string, b storage.Blob, v any) error {

@@ -2,9 +2,11 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,6 +14,7 @@ import (
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/manifest/dash"
 	"github.com/moqpack/moqpack/manifest/legacy"
+	"github.com/moqpack/moqpack/segmenter"
 	"github.com/moqpack/moqpack/storage"
 )
 
@@ -39,7 +42,7 @@ func (r *run) write(ctx context.Context, w *work, names []manifest.Name) error {
 	left, err := names, error(nil)
 	for range swaps {
 		r.a.freshen(left, true)
-		p := r.a.present(r.plan, w.all)
+		p := r.present(w)
 		p.Zero = p.Over(time.Now())
 		stale, e := r.swapAll(ctx, &p, left)
 		if e != nil || len(stale) == 0 {
@@ -56,6 +59,26 @@ func (r *run) write(ctx context.Context, w *work, names []manifest.Name) error {
 		r.a.freshen(left, false)
 	}
 	return err
+}
+
+// present is what the record has of w's tracks.
+func (r *run) present(w *work) manifest.Presentation {
+	p := r.a.present(r.plan, w.all)
+	p.Changes = manifest.Slots(w.changes)
+	for i := range p.Renditions {
+		if lives := segmenter.Lives(w.changes, p.Renditions[i].Track.Name); len(lives) > 0 {
+			p.Renditions[i].From = lives[len(lives)-1].From
+		}
+	}
+	for _, former := range r.a.present(r.plan, w.ever).Renditions {
+		for _, life := range segmenter.Lives(w.changes, former.Track.Name) {
+			if former.Life = life; life.Until > 0 {
+				p.Former = append(p.Former, former)
+			}
+		}
+	}
+	slices.SortStableFunc(p.Former, func(a, b manifest.Rendition) int { return cmp.Compare(a.Until, b.Until) })
+	return p
 }
 
 // freshen says of media playlists that they show, or do not show, what there is.

@@ -95,6 +95,18 @@ func (l *Ledger) Begin(ctx context.Context, e segmenter.Epoch) (segmenter.Epoch,
 	return won, nil
 }
 
+// Turn claims c, or returns what was claimed before under its index. With an error, the caller's own change is in force here.
+func (l *Ledger) Turn(ctx context.Context, c segmenter.Change) (segmenter.Change, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.patience)
+	defer cancel()
+	key := changeKey(l.channel, c.Index)
+	won, err := l.claim(ctx, key, c)
+	if err != nil {
+		return segmenter.Change{}, err
+	}
+	return decodeChange(key, won, c.Index)
+}
+
 // Since returns the epochs that were claimed from an index on, ascending, and the newest slot in the record; 0 if it is empty.
 func (l *Ledger) Since(ctx context.Context, index int) (claims []segmenter.Epoch, newest uint64, err error) {
 	if l.isAway() {
@@ -224,29 +236,54 @@ func (l *Ledger) makeUp(ctx context.Context) {
 
 // claimedEpochs are the claims of epochs from index from on, ascending.
 func claimedEpochs(ctx context.Context, s storage.Store, channel string, from int) ([]segmenter.Epoch, error) {
-	prefix := epochPrefix(channel)
-	var indexes []int
+	indexes, err := claimed(ctx, s, epochPrefix(channel))
+	if err != nil {
+		return nil, fmt.Errorf("archive: epochs: %w", err)
+	}
+	at, _ := slices.BinarySearch(indexes, from)
+	return readClaims(ctx, s, indexes[at:], func(index int) string { return epochKey(channel, index) }, decodeEpoch)
+}
+
+// claimedChanges are the claims of the newest changes, ascending.
+func claimedChanges(ctx context.Context, s storage.Store, channel string) ([]segmenter.Change, error) {
+	indexes, err := claimed(ctx, s, changePrefix(channel))
+	if err != nil {
+		return nil, fmt.Errorf("archive: changes: %w", err)
+	}
+	newest := indexes[max(0, len(indexes)-segmenter.MaxChanges):]
+	return readClaims(ctx, s, newest, func(index int) string { return changeKey(channel, index) }, decodeChange)
+}
+
+// claimed are the indexes of the claims whose keys begin with prefix, ascending.
+func claimed(ctx context.Context, s storage.Store, prefix string) (indexes []int, err error) {
 	for key, err := range s.List(ctx, prefix) {
 		if err != nil {
-			return nil, fmt.Errorf("archive: epochs: %w", err)
+			return nil, err
 		}
-		if n, ok := numbered(key, prefix); ok && n < math.MaxInt32 && int(n) >= from {
+		if n, ok := numbered(key, prefix); ok && n < math.MaxInt32 {
 			indexes = append(indexes, int(n))
 		}
 	}
 	slices.Sort(indexes)
-	epochs := make([]segmenter.Epoch, len(indexes))
+	return indexes, nil
+}
+
+func readClaims[C any](ctx context.Context, s storage.Store, indexes []int, keyOf func(int) string, decode func(string, storage.Blob, int) (C, error)) ([]C, error) {
+	if len(indexes) == 0 {
+		return nil, nil
+	}
+	claims := make([]C, len(indexes))
 	err := each(ctx, len(indexes), func(ctx context.Context, i int) error {
-		key := epochKey(channel, indexes[i])
+		key := keyOf(indexes[i])
 		b, err := s.Get(ctx, key)
 		if err != nil {
-			return fmt.Errorf("archive: epochs: %w", err)
+			return fmt.Errorf("archive: %s: %w", key, err)
 		}
-		epochs[i], err = decodeEpoch(key, b, indexes[i])
+		claims[i], err = decode(key, b, indexes[i])
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return epochs, nil
+	return claims, nil
 }

@@ -424,11 +424,15 @@ func TestPublishedWaitsForAnInstanceThatIsAtIt(t *testing.T) {
 
 func FuzzClaims(f *testing.F) {
 	f.Add([]byte(`{"index":7,"first":1,"shift":-3,"inits":{"v":"00112233"}}`))
+	f.Add([]byte(`{"index":7,"first":9,"came":["sv"],"went":{"lo":1}}`))
 	f.Add([]byte(`{"grid":{"num":2,"den":1},"group":{"num":0,"den":0},"targetDuration":2,"partTarget":334000000,"window":30,"independent":true}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		b := storage.Blob{Pieces: [][]byte{body}}
 		if e, err := decodeEpoch("k", b, 7); err == nil && (e.Index != 7 || e.First >= maxSlot) {
 			t.Errorf("accepted %+v", e)
+		}
+		if c, err := decodeChange("k", b, 7); err == nil && (c.Index != 7 || c.First >= maxSlot) {
+			t.Errorf("accepted %+v", c)
 		}
 		if p, err := decodePlan("k", b); err == nil && (p.Grid.Valid() != nil || p.Window < 1 || p.Grid.Start(1, 1000) < 100) {
 			t.Errorf("accepted %+v", p)
@@ -459,5 +463,37 @@ func TestARequestThatFailsOnceHidesNothingThatOthersPublished(t *testing.T) {
 				t.Errorf("%d: %s", ask, diff)
 			}
 		})
+	}
+}
+
+func TestTheFirstClaimOfAChangeStaysAndIsRecalled(t *testing.T) {
+	store := storage.NewMemory(0)
+	a, b := NewLedger(store, "c", time.Second, quiet()), NewLedger(store, "c", time.Second, quiet())
+	mine := segmenter.Change{Index: 0, First: 100, Came: []string{"sv"}, Went: map[string]int{"lo": 1}}
+	for _, claim := range []func() (segmenter.Change, error){
+		func() (segmenter.Change, error) { return a.Turn(t.Context(), mine) },
+		func() (segmenter.Change, error) {
+			return b.Turn(t.Context(), segmenter.Change{First: 101, Came: []string{"sv"}})
+		},
+	} {
+		got, err := claim()
+		must(t, err)
+		if diff := cmp.Diff(mine, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	_, err := b.Plan(t.Context(), planOf2s(30))
+	must(t, err)
+	past, err := Past(t.Context(), store, "c", 30, quiet())
+	must(t, err)
+	if diff := cmp.Diff([]segmenter.Change{mine}, past.Changes); diff != "" {
+		t.Error(diff)
+	}
+	putText(t, store, changeKey("c", 1), "{}")
+	if _, err := b.Turn(t.Context(), segmenter.Change{Index: 1, First: 1}); !errors.Is(err, errClaim) {
+		t.Errorf("of a malformed claim: %v", err)
+	}
+	if past, err := Past(t.Context(), store, "c", 30, quiet()); err != nil || past.Changes != nil {
+		t.Errorf("with a malformed claim: %v, %v", past, err)
 	}
 }

@@ -24,6 +24,7 @@ func MergePast(near, far *segmenter.Past, log *slog.Logger) *segmenter.Past {
 	index := func(e *segmenter.Epoch) int { return e.Index }
 	merged := &segmenter.Past{Plan: far.Plan, Epochs: union(far.Epochs, near.Epochs, index)}
 	merged.Events, _ = timeline.Merge(far.Events, near.Events)
+	merged.Changes = union(far.Changes, near.Changes, func(c *segmenter.Change) int { return c.Index })
 	for _, e := range near.Epochs {
 		i := slices.IndexFunc(far.Epochs, func(f segmenter.Epoch) bool { return f.Index == e.Index })
 		if i >= 0 && (far.Epochs[i].First != e.First || far.Epochs[i].Shift != e.Shift) {

@@ -56,6 +56,11 @@ func Past(ctx context.Context, store storage.Durable, channel string, window int
 			return nil, err
 		}
 	}
+	if past.Changes, err = claimedChanges(ctx, store, channel); errors.Is(err, errClaim) {
+		log.Error("with which slots renditions came and went cannot be read: it is left out", "err", err)
+	} else if err != nil {
+		return nil, err
+	}
 	claimed, err := claimedEpochs(ctx, store, channel, oldest)
 	if err != nil {
 		return nil, err

@@ -137,7 +137,7 @@ func (r *run) stale(w *work) (names []manifest.Name) {
 // comes a moment later.
 func (r *run) publishOverview(ctx context.Context, w *work) error {
 	overview := *w
-	overview.all = nil
+	overview.all, overview.ever = nil, w.all
 	ready := false
 	for _, track := range w.current {
 		p, l := r.pages[r.name(manifest.LegacyPlaylist, track).Key()], r.a.lines[track]

@@ -267,6 +267,8 @@ type work struct {
 	tracks  []Track         // what is known of them, in catalog order, and then those that left
 	all     []string        // the tracks' names
 	current []string        // names of the tracks of the channel
+	ever    []string        // of those that an MPD shows where they were
+	changes []segmenter.Change
 	ended   map[string]bool // tracks that have ended, or go on again
 	edge    uint64
 	refresh bool // read the head again
@@ -274,7 +276,7 @@ type work struct {
 
 // work is everything that is to be done now.
 func (r *run) work(now time.Time) work {
-	w := work{batch: r.batch, events: r.out.Events, late: r.late, lost: append(r.lost, r.a.takeForgotten()...), edge: r.edge(), refresh: now.Sub(r.refresh) >= headEvery, ended: map[string]bool{}}
+	w := work{batch: r.batch, events: r.out.Events, changes: r.out.Changes, late: r.late, lost: append(r.lost, r.a.takeForgotten()...), edge: r.edge(), refresh: now.Sub(r.refresh) >= headEvery, ended: map[string]bool{}}
 	for _, rendition := range r.out.Renditions {
 		w.current = append(w.current, rendition.Track.Name)
 	}
