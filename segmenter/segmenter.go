@@ -22,8 +22,8 @@ type Segmenter struct {
 	events Events
 	ended  bool
 
-	former  []Rendition // as Output's; replaced, never changed
-	turns   []Change    // as Output's; replaced, never changed
+	former []Rendition // as Output's; replaced, never changed
+	turns  []Change    // as Output's; replaced, never changed
 
 	plan *plan
 	// Until the tracks are measured, units wait.

@@ -156,12 +156,24 @@ func TestTracksComeAndGo(t *testing.T) {
 		must(t, gone.Timeline.End())
 		late := newBroadcast(t, 6, "v3")
 		late.epoch = 0
+		gone.Until, gone.Place, late.lines[0].From = begin+7, 1, begin+9
+		b.former = []segmenter.Rendition{gone}
+		b.changes = []segmenter.Change{
+			{First: begin + 7, Went: map[string]int{"v2": 1}}, {Index: 1, First: begin + 9, Came: []string{"v3"}},
+		}
 		b.change([]segmenter.Rendition{b.lines[0], late.lines[0], b.lines[2]})
 		late.memory = b.memory
 		late.start(begin + 6)
 		for n := uint64(begin + 6); n < begin+20; n++ {
 			time.Sleep(2 * time.Second)
 			b.play(n)
+			if n == begin+10 { // the window has all of it
+				after(time.Second)
+				compare(t, b.documents(), s.documents())
+				if mpd := s.documents()["demo/legacy.mpd"]; strings.Count(mpd, "<Period ") != 3 || strings.Count(mpd, `"v2"`) != 1 {
+					t.Errorf("%s", mpd)
+				}
+			}
 		}
 		after(2 * time.Second)
 		compare(t, b.documents(), s.documents())

@@ -264,10 +264,10 @@ type work struct {
 	late    bool     // see run.late
 	lost    []record // segments of which the record shall make gaps
 	events  []timeline.Event
-	tracks  []Track         // what is known of them, in catalog order, and then those that left
-	all     []string        // the tracks' names
-	current []string        // names of the tracks of the channel
-	ever    []string        // of those that an MPD shows where they were
+	tracks  []Track  // what is known of them, in catalog order, and then those that left
+	all     []string // the tracks' names
+	current []string // names of the tracks of the channel
+	ever    []string // of those that an MPD shows where they were
 	changes []segmenter.Change
 	ended   map[string]bool // tracks that have ended, or go on again
 	edge    uint64

@@ -41,6 +41,9 @@ type broadcast struct {
 	events []timeline.Event
 	out    *segmenter.Output
 
+	former  []segmenter.Rendition
+	changes []segmenter.Change
+
 	mu   sync.Mutex
 	more chan struct{}       // closed when
 	next *segmenter.Output   // there is one
@@ -170,7 +173,7 @@ func (b *broadcast) change(lines []segmenter.Rendition) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lines = lines
-	b.next = &segmenter.Output{Plan: b.plan, Renditions: lines, Events: b.events}
+	b.next = &segmenter.Output{Plan: b.plan, Renditions: lines, Former: b.former, Changes: b.changes, Events: b.events}
 	close(b.more)
 	b.more = make(chan struct{})
 }
@@ -205,7 +208,7 @@ func (b *broadcast) await(ctx context.Context, old *segmenter.Output) (*segmente
 
 // documents are what an origin serves for the broadcast, by key.
 func (b *broadcast) documents() map[string]string {
-	p := manifest.Present("demo", &segmenter.Output{Plan: b.plan, Renditions: b.lines, Events: b.events}, 0)
+	p := manifest.Present("demo", &segmenter.Output{Plan: b.plan, Renditions: b.lines, Former: b.former, Changes: b.changes, Events: b.events}, 0)
 	docs := map[string]string{}
 	add := func(n manifest.Name, d manifest.Document, err error) {
 		must(b.t, err)
