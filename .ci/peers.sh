@@ -146,7 +146,7 @@ plays() {
 	local log=$ARTEFACTS/players-$name.log why
 	(cd .ci/e2e && ARTEFACTS=$ARTEFACTS/players-$name node players.mjs --set peer --channel peer --seconds 10 "$origin") >"$log" 2>&1 &&
 		came browser works && return
-	why=$(grep -m 1 'FAIL ' "$log") || true
+	why=$(sed -n 's/^ *FAIL //p' "$log" | head -n 1)
 	came browser "${why:-the players do not start}"
 }
 

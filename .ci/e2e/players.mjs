@@ -23,9 +23,9 @@ const cases = [
   { name: 'vod-hlsjs', page: 'hlsjs', path: 'legacy.m3u8', set: 'vod' },
   { name: 'vod-dashjs', page: 'dashjs', path: 'legacy.mpd', set: 'vod' },
   { name: 'vod-shaka', page: 'shaka', path: 'legacy.mpd', set: 'vod' },
-  // What others publish has no barcode.
-  { name: 'peer-hlsjs', page: 'hlsjs', path: 'index.m3u8', set: 'peer' },
-  { name: 'peer-dashjs', page: 'dashjs', path: 'index.mpd', set: 'peer' },
+  // What others publish has no barcode, and cameras are not at a steady 25 frames a second.
+  { name: 'peer-hlsjs', page: 'hlsjs', path: 'index.m3u8', set: 'peer', fps: 10 },
+  { name: 'peer-dashjs', page: 'dashjs', path: 'index.mpd', set: 'peer', fps: 10 },
 ];
 
 const { values: options, positionals } = parseArgs({
@@ -74,7 +74,7 @@ function judge(checks, c, { samples, last, startup }, log) {
   checks.check(z.events.error === 0, 'no media error');
 
   const fps = (z.frames - a.frames) / wall;
-  checks.check(fps > 20, 'frames are decoded', `${fps.toFixed(1)} a second, ${z.frames} in all, ${z.dropped} dropped, ${z.width} wide`);
+  checks.check(fps > (c.fps ?? 20), 'frames are decoded', `${fps.toFixed(1)} a second, ${z.frames} in all, ${z.dropped} dropped, ${z.width} wide`);
   checks.check(z.audioBytes > a.audioBytes, 'audio is decoded', `${z.audioBytes} bytes`);
 
   const seen = settled.filter((s) => s.glass !== null);
