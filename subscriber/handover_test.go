@@ -67,9 +67,9 @@ func TestAGoawayIsFollowedWithoutAnInterruption(t *testing.T) {
 							w.pub.Goaway(fmt.Sprintf("moqt://%s/live", node.LocalAddr()))
 							elapse(4 * time.Second)
 							w.net.Cut(w.node.LocalAddr(), true) // nobody needs it any more
-							elapse(6 * time.Second)
+							elapse(3 * time.Second)
 							for _, name := range names() {
-								r.seamless(name, 11*25)
+								r.seamless(name, 9*25)
 							}
 							if s := r.state(); s.Relay != node.LocalAddr().String() || r.interruptions() > 0 {
 								t.Errorf("%d interruptions, state %+v", r.interruptions(), s)

@@ -173,9 +173,9 @@ func TestPublishersConnectToUs(t *testing.T) {
 					r := hall.follow("live", "one")
 					elapse(3 * time.Second) // nobody yet
 					hall.encoder(studio(t, "live/one"), draft, h.dial)
-					elapse(12 * time.Second)
+					elapse(6 * time.Second)
 					for _, track := range names() {
-						r.seamless(track, 8*12)
+						r.seamless(track, 25*5)
 					}
 					if s := r.state(); s.Phase != subscriber.Live || s.Draft != draft {
 						t.Errorf("%+v", s)
@@ -255,8 +255,8 @@ func TestATokenMayBeShownInManyPlaces(t *testing.T) {
 					h := newHall(t, subscriber.Permit{Namespace: []string{"live"}, Below: true, Token: "a b"})
 					r := h.follow("live", "one")
 					h.encoder(studio(t, "live/one"), draft, dial)
-					elapse(6 * time.Second)
-					r.seamless("video-360", 8*5)
+					elapse(3 * time.Second)
+					r.seamless("video-360", 25*2)
 				})
 			})
 		}

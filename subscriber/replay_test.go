@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -66,8 +67,8 @@ func sameObjects(t *testing.T, want, got *recorder) {
 			t.Errorf("%s: %d objects were recorded, %d are played", track, len(a), len(b))
 			continue
 		}
-		if diff := cmp.Diff(a, b[:len(a)]); diff != "" {
-			t.Errorf("%s: %.600s", track, diff)
+		if !reflect.DeepEqual(a, b[:len(a)]) { // which compares payloads a hundred times as fast
+			t.Errorf("%s: %.600s", track, cmp.Diff(a, b[:len(a)]))
 		}
 	}
 }
