@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/moqpack/moqpack/storage"
 )
@@ -64,22 +66,56 @@ func TestAThousandViewersCostOneMaking(t *testing.T) {
 }
 
 func TestOnlyTheNewestBodiesAreRemembered(t *testing.T) {
-	var d derived
-	made := 0
-	ask := func(n int) {
-		_, err := d.get(fmt.Sprint(n), func() (storage.Blob, error) { made++; return storage.Blob{}, nil })
-		if err != nil {
-			t.Fatal(err)
+	for size, kept := range map[int]int{0: derivations, derivedSize / 4: 4, derivedSize + 1: 0} {
+		d, made := newDerived(), 0
+		ask := func(n int) {
+			_, err := d.get(t.Context(), fmt.Sprint(n), func(context.Context) (storage.Blob, error) {
+				made++
+				return storage.Blob{Pieces: [][]byte{make([]byte, size)}}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 3 * derivations {
+			ask(n)
+		}
+		if made != 3*derivations || len(d.made) != kept || len(d.keys) != kept || d.bytes != int64(kept*size) {
+			t.Errorf("of %d bytes: %d made, %d and %d kept, %d bytes", size, made, len(d.made), len(d.keys), d.bytes)
+		}
+		ask(3*derivations - 1)
+		if again := made > 3*derivations; again != (kept == 0) {
+			t.Errorf("of %d bytes: the newest is made again: %v", size, again)
 		}
 	}
-	for n := range 10 * derivations {
-		ask(n)
-		ask(n)
-	}
-	if made != 10*derivations || len(d.made) != derivations || len(d.keys) != derivations {
-		t.Errorf("%d made, %d and %d kept", made, len(d.made), len(d.keys))
-	}
-	if ask(0); made != 10*derivations+1 {
-		t.Errorf("%d made", made)
-	}
+}
+
+func TestFewBodiesAreMadeAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDerived()
+		var making atomic.Int64
+		for n := range 3 * deriving {
+			go func() {
+				_, _ = d.get(t.Context(), fmt.Sprint(n), func(context.Context) (storage.Blob, error) {
+					making.Add(1)
+					time.Sleep(time.Second)
+					making.Add(-1)
+					return storage.Blob{}, nil
+				})
+			}()
+		}
+		synctest.Wait()
+		if n := making.Load(); n != deriving {
+			t.Errorf("%d at the same time", n)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := d.get(ctx, "late", nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("who left waits: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if n := making.Load(); n != 0 || len(d.made) != 3*deriving {
+			t.Errorf("%d are being made, %d were", n, len(d.made))
+		}
+	})
 }

@@ -7,7 +7,12 @@ type channel struct {
 	Channel
 	name      string
 	documents documents
-	derived   derived
+	texts     *derived // segments of WebVTT
+	stills    *derived // what stands for gaps
+}
+
+func newChannel(c Channel) *channel {
+	return &channel{Channel: c, name: c.Status().Name, texts: newDerived(), stills: newDerived()}
 }
 
 // lineup is the channels that there are at one time, in the order in which they came. It never changes.
@@ -26,7 +31,7 @@ func (l *lineup) index(name string) int {
 
 // with is the lineup with c in it, in the place of the one that had its name.
 func (l *lineup) with(c Channel) *lineup {
-	all, known := slices.Clone(*l), &channel{Channel: c, name: c.Status().Name}
+	all, known := slices.Clone(*l), newChannel(c)
 	if i := l.index(known.name); i >= 0 {
 		all[i] = known
 	} else {

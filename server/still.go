@@ -22,8 +22,8 @@ func (s *Server) writeGap(w http.ResponseWriter, r *http.Request, c *channel, tr
 	if track.Kind != media.Video {
 		return refuse(hole, "a gap")
 	}
-	b, err := c.derived.get(stillKey(snap, name), func() (storage.Blob, error) {
-		body, err := still(context.WithoutCancel(r.Context()), c.Store(), snap, name)
+	b, err := c.stills.get(r.Context(), stillKey(snap, name), func(ctx context.Context) (storage.Blob, error) {
+		body, err := still(ctx, c.Store(), snap, name)
 		return storage.Blob{Pieces: [][]byte{body}, ContentType: manifest.MediaType(track.Kind)}, err
 	})
 	switch {

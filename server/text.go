@@ -15,8 +15,8 @@ import (
 // digest.
 func (s *Server) writeText(w http.ResponseWriter, r *http.Request, c *channel, name manifest.Name, digest string) error {
 	header := manifest.Name{Kind: manifest.Init, Channel: name.Channel, Track: name.Track, Digest: digest}
-	b, err := c.derived.get(name.Key()+" "+digest, func() (storage.Blob, error) {
-		return webVTT(context.WithoutCancel(r.Context()), c.Store(), header, name)
+	b, err := c.texts.get(r.Context(), name.Key()+" "+digest, func(ctx context.Context) (storage.Blob, error) {
+		return webVTT(ctx, c.Store(), header, name)
 	})
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
