@@ -21,6 +21,9 @@ import (
 // grace is how long a replay waits for a subscription or a fetch that it has something for. Who asks later has missed it, as in life.
 const grace = time.Second
 
+// unrecorded is after how long the recording has no answer to a fetch: before it passes for one that is not answered.
+const unrecorded = fetchAnswer - time.Second/2
+
 // replay plays a recording as if it were a peer: a session for every one that was recorded, which answers what is asked with what
 // was answered then, at the same times.
 type replay struct {
@@ -321,19 +324,30 @@ func (s *replayed) Subscribe(ctx context.Context, name moqt.TrackName, _ moqt.Su
 
 // Fetch implements asker.
 func (s *replayed) Fetch(ctx context.Context, q moqt.FetchRequest, _ subscription, sink moqt.Sink) error {
-	f := &replayedFetch{sink: sink, done: make(chan error, 1)}
+	f, t := &replayedFetch{sink: sink, done: make(chan error, 1)}, s.track(q.Track)
+	unknown := &moqt.RequestError{Op: "fetch", Kind: moqt.ErrNotSupported, Reason: "not in the recording"}
 	select {
-	case s.track(q.Track).fetch <- f:
+	case t.fetch <- f:
 	default:
-		return &moqt.RequestError{Op: "fetch", Kind: moqt.ErrNotSupported, Reason: "not in the recording"}
+		return unknown
 	}
-	select {
-	case err := <-f.done:
-		return err
-	case <-s.done:
-		return &moqt.SessionError{Reason: "the recording ends", Err: moqt.ErrClosed}
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	timer := time.NewTimer(unrecorded)
+	defer timer.Stop()
+	for {
+		select {
+		case err := <-f.done:
+			return err
+		case <-timer.C:
+			select {
+			case <-t.fetch:
+				return unknown
+			default: // it is being answered
+			}
+		case <-s.done:
+			return &moqt.SessionError{Reason: "the recording ends", Err: moqt.ErrClosed}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 
