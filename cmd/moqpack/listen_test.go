@@ -20,7 +20,6 @@ import (
 
 	"github.com/moqpack/moqpack/internal/config"
 	"github.com/moqpack/moqpack/internal/sim"
-	"github.com/moqpack/moqpack/internal/sim/live"
 	"github.com/moqpack/moqpack/server"
 	"github.com/moqpack/moqpack/subscriber/moqt/transport"
 )
@@ -55,12 +54,7 @@ func studio(t *testing.T, namespaces ...string) *sim.Publisher {
 	t.Helper()
 	var c sim.Config
 	for _, ns := range namespaces {
-		b, err := live.Demo("demo")
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Namespace = strings.Split(ns, "/")
-		c.Broadcasts = append(c.Broadcasts, b)
+		c.Broadcasts = append(c.Broadcasts, small(t, ns))
 	}
 	p, err := sim.New(c)
 	if err != nil {
@@ -186,10 +180,10 @@ func TestAnEncoderNeedsNoRelay(t *testing.T) {
 		ectx, leave := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- p.Publish(ectx, dial) }()
-		if body := get(t, ctx, base+"one/index.m3u8"); !strings.Contains(body, "video-360/index.m3u8") {
+		if body := get(t, ctx, base+"one/index.m3u8"); !strings.Contains(body, "video-180/index.m3u8") {
 			t.Errorf("index.m3u8:\n%s", body)
 		}
-		if body := get(t, ctx, base+"one/video-360/index.m3u8"); !strings.Contains(body, "#EXT-X-PART:") {
+		if body := get(t, ctx, base+"one/video-180/index.m3u8"); !strings.Contains(body, "#EXT-X-PART:") {
 			t.Errorf("index.m3u8:\n%s", body)
 		}
 		leave()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/moqpack/moqpack/internal/media"
 	"github.com/moqpack/moqpack/internal/sim"
+	"github.com/moqpack/moqpack/internal/sim/live"
 	"github.com/moqpack/moqpack/manifest"
 	"github.com/moqpack/moqpack/segmenter/timeline"
 	"github.com/moqpack/moqpack/storage"
@@ -90,7 +91,11 @@ func TestNothingIsListedThatIsInNoStore(t *testing.T) {
 			disk, bucket := &shelf{Memory: storage.NewMemory(0)}, &shelf{Memory: storage.NewMemory(0)}
 			shelves := map[string]*shelf{onDisk: disk, onS3: bucket}
 			inWorld(t, sim.Path{Latency: 20 * time.Millisecond, Loss: rng.IntN(4), Seed: seed}, func(w *world) {
-				pub := w.publish(sim.Faults{}, nil)
+				pub := w.publish(sim.Faults{}, func(b *live.Broadcast) {
+					for i := range b.Tracks {
+						b.Tracks[i].Packing.Frames = 5 // it is segments that are listed, kept and lost
+					}
+				})
 				start := func(which int) *packager {
 					return w.joinWith(pub, "18", func(c *Config) {
 						rewinding(c)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -297,7 +296,15 @@ type swapper struct {
 
 func (s *swapper) Put(context.Context, string, storage.Blob) error { return s.do() }
 
-var uris = regexp.MustCompile(`(?m)^[^#\n][^\n]*$|URI="([^"]*)"`)
+// between is what stands between two texts, if anything does. Documents are checked so often that regular expressions are too slow.
+func between(text, before, after string) string {
+	_, text, _ = strings.Cut(text, before)
+	text, _, found := strings.Cut(text, after)
+	if !found {
+		return ""
+	}
+	return text
+}
 
 // check fails the test if the document names what is not there, or ends earlier than it did. The caller holds mu.
 func (b *bucket) check(key string, blob storage.Blob) {
@@ -316,21 +323,22 @@ func (b *bucket) check(key string, blob storage.Blob) {
 		gap := false
 		for _, line := range strings.Split(text, "\n") {
 			gap = gap || line == "#EXT-X-GAP"
-			for _, m := range uris.FindAllStringSubmatch(line, -1) {
-				uri := m[0]
-				if m[1] != "" {
-					uri = m[1]
-				}
-				if stem, ok := strings.CutSuffix(strings.Replace(uri, ".vtt", ".m4s", 1), ".m4s"); ok {
-					n, _ := strconv.ParseUint(stem, 10, 64)
-					edge = n + 1
-				}
-				if !gap {
-					b.exists(key, dir+uri)
-				}
-				if !strings.HasPrefix(line, "#") {
-					gap = false
-				}
+			uri := line
+			if strings.HasPrefix(line, "#") {
+				uri = between(line, `URI="`, `"`)
+			}
+			if uri == "" {
+				continue
+			}
+			if stem, ok := strings.CutSuffix(strings.Replace(uri, ".vtt", ".m4s", 1), ".m4s"); ok {
+				n, _ := strconv.ParseUint(stem, 10, 64)
+				edge = n + 1
+			}
+			if !gap {
+				b.exists(key, dir+uri)
+			}
+			if !strings.HasPrefix(line, "#") {
+				gap = false
 			}
 		}
 	}
@@ -342,21 +350,15 @@ func (b *bucket) check(key string, blob storage.Blob) {
 
 func (b *bucket) checkMPD(key, dir, text string) (edge uint64) {
 	for rep := range strings.SplitSeq(text, "<Representation ") {
-		id := regexp.MustCompile(`^id="([^"]*)"`).FindStringSubmatch(rep)
-		start := regexp.MustCompile(`startNumber="(\d+)"`).FindStringSubmatch(rep)
-		init := regexp.MustCompile(`initialization="([^"]*)"`).FindStringSubmatch(rep)
-		if id == nil || start == nil || init == nil {
+		start, init := between(rep, `startNumber="`, `"`), between(rep, `initialization="`, `"`)
+		if !strings.HasPrefix(rep, `id="`) || start == "" || init == "" {
 			continue
 		}
-		b.exists(key, dir+init[1])
-		n, _ := strconv.ParseUint(start[1], 10, 64)
-		for _, s := range regexp.MustCompile(`<S [^>]*>`).FindAllString(rep, -1) {
-			count := uint64(1)
-			if r := regexp.MustCompile(` r="(\d+)"`).FindStringSubmatch(s); r != nil {
-				more, _ := strconv.ParseUint(r[1], 10, 64)
-				count += more
-			}
-			n += count
+		b.exists(key, dir+init)
+		n, _ := strconv.ParseUint(start, 10, 64)
+		for _, s := range strings.Split(rep, "<S ")[1:] {
+			more, _ := strconv.ParseUint(between(between("<"+s, "<", ">"), ` r="`, `"`), 10, 64)
+			n += 1 + more
 		}
 		edge = max(edge, n)
 	}

@@ -112,6 +112,7 @@ func TestAPutThatIsRefusedForNothingIsUnavailable(t *testing.T) {
 }
 
 func TestSlowDownIsHonoured(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	p := between(t, server(t).Endpoint, method("PUT"), func(n int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
 		if n == 1 {
 			w.Header().Set("Retry-After", "1")
@@ -146,6 +147,7 @@ func TestAnotherWriterAtTheSameMomentIsAskedAboutAgain(t *testing.T) {
 }
 
 func TestWhatIsNotAnsweredIsSentAgainOnAFreshConnection(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	p := between(t, server(t).Endpoint, method("PUT"), func(n int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
 		if n == 2 { // the connection of the first is used again for this one, and never answers
 			swallow(r)
@@ -179,6 +181,7 @@ func TestAServerThatNeverAnswersIsUnavailableInBoundedTime(t *testing.T) {
 }
 
 func TestABigBodyHasTimeAndAStalledOneHasNot(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	big := blob(strings.Repeat("x", 3<<20))
 	var stall bool
 	p := between(t, server(t).Endpoint, method("GET"), func(_ int, w http.ResponseWriter, r *http.Request, forward http.Handler) {
@@ -214,6 +217,7 @@ func TestABigBodyHasTimeAndAStalledOneHasNot(t *testing.T) {
 }
 
 func TestABodyThatIsCutOrDamagedIsReadAgain(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, tt := range []struct {
 		name  string
 		spoil func(w http.ResponseWriter, body []byte)
