@@ -153,3 +153,23 @@ func FuzzRecord(f *testing.F) {
 		_, _ = render(&p, manifest.Name{Kind: manifest.LegacyMPD, Channel: "demo"})
 	})
 }
+
+// What ends just behind the beginning of a chunk has its last but one segments in the chunk before.
+func TestTheEndOfATrackIsReadWholly(t *testing.T) {
+	store, plan := storage.NewMemory(0), planOf2s(30)
+	r := newRecording(t, store)
+	r.head(plan, []timeline.Epoch{epochOf(0, 240)}, "v")
+	r.add("v", fulls(240, 254, 0)...)
+	a := New(Config{Channel: "c", Store: store, Media: store})
+	must(t, a.open(t.Context(), plan))
+	r.add("v", fulls(254, 258, 0)...) // by another instance
+	_, err := r.books.updateHead(t.Context(), func(h *Head) bool {
+		h.Tracks[0].Ended = true
+		return true
+	})
+	must(t, err)
+	must(t, a.reload(t.Context(), plan.Window, 254))
+	if end, _ := a.end("v"); end != 258 {
+		t.Errorf("it knows of slots before %d", end)
+	}
+}

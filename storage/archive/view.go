@@ -214,7 +214,7 @@ func checkChunk(h *Head, c *Chunk) error {
 // the newest one that there is, which may be far ahead of edge: an instance that has just joined has published nothing. When the head
 // says that entries of old have changed, that is all chunks that documents list.
 func (a *Archive) reload(ctx context.Context, window int, edge uint64) error {
-	const most = 64 // chunks
+	const most, ended = 64, 4 // chunks; another instance may have more of a track that has ended so far back
 	h, v, err := a.books.head(ctx)
 	if err == nil {
 		err = h.sound()
@@ -233,7 +233,7 @@ func (a *Archive) reload(ctx context.Context, window int, edge uint64) error {
 		switch end, ok := a.end(h.Tracks[i].Name); {
 		case !ok:
 			from = min(from, to-min(to, chunkOf(uint64(window))+chunkSlots))
-		case !h.Tracks[i].Ended:
+		case !h.Tracks[i].Ended || end+ended*chunkSlots > to:
 			from = min(from, chunkOf(end-min(end, recall))) // gaps before it may have been filled
 		}
 	}
