@@ -5,7 +5,8 @@
 //
 //	unix(t) = Period@start + (t - presentationTimeOffset) / timescale
 //
-// A period is an epoch of the timeline, or of it what lies between two changes of its renditions. No number, time or URL of a segment ever changes, also when the broadcast ends.
+// A period is an epoch of the timeline, or of it what lies between two changes of its renditions. No number, time or URL of a segment
+// ever changes, also when the broadcast ends.
 //
 // A missing slot cannot be left out: with $Number$ the n-th entry of a period is the n-th segment. It is listed with its
 // nominal duration. Whoever serves it must answer for it, with a still of the picture before or with 204 No Content: dash.js stops for
